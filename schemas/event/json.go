@@ -1,0 +1,121 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// strict refuses unknown fields. The library itself refuses duplicate names, names that differ in
+// case, invalid UTF-8 and trailing data.
+var strict = json.RejectUnknownMembers(true)
+
+// canonical writes maps in key order, so that equal values have equal bytes.
+var canonical = json.Deterministic(true)
+
+// Decode reads an event from a record's value. It judges syntax and types only; see Event.Check.
+func Decode(contentType string, value []byte) (Event, *Rejection) {
+	if contentType != "" && contentType != ContentTypeJSON {
+		return Event{}, reject(ReasonMalformed, "content-type", contentType, "application/json is accepted")
+	}
+	var e Event
+	if rej := decode(value, &e); rej != nil {
+		return Event{}, rej
+	}
+	return e, nil
+}
+
+// DecodeItem reads a catalog record from its JSON.
+func DecodeItem(value []byte) (Item, *Rejection) {
+	var i Item
+	if rej := decode(value, &i); rej != nil {
+		return Item{}, rej
+	}
+	return i, i.Check()
+}
+
+// DecodeUser reads a profile record from its JSON.
+func DecodeUser(value []byte) (User, *Rejection) {
+	var u User
+	if rej := decode(value, &u); rej != nil {
+		return User{}, rej
+	}
+	return u, u.Check()
+}
+
+func decode(value []byte, into any) *Rejection {
+	if len(value) > MaxRecordBytes {
+		return reject(ReasonTooLarge, "record", "", fmt.Sprintf("%d bytes; at most %d are accepted", len(value), MaxRecordBytes))
+	}
+	if len(bytes.TrimSpace(value)) == 0 {
+		return reject(ReasonMalformed, "record", "", "empty; a JSON object is required")
+	}
+	if value[0] != '{' && bytes.TrimSpace(value)[0] != '{' {
+		return reject(ReasonMalformed, "record", strings.ToValidUTF8(clip(string(value)), "?"), "a JSON object is required")
+	}
+	if err := json.Unmarshal(value, into, strict); err != nil {
+		return malformed(err)
+	}
+	return nil
+}
+
+// malformed turns the library's error into a rejection that names the field.
+func malformed(err error) *Rejection {
+	var sem *json.SemanticError
+	if errors.As(err, &sem) {
+		field := fieldOf(sem.JSONPointer)
+		if errors.Is(sem.Err, json.ErrUnknownName) {
+			return reject(ReasonMalformed, field, "", "unknown field")
+		}
+		accepted := "a value of another type is required"
+		if sem.Err != nil {
+			accepted = sem.Err.Error()
+		}
+		return reject(ReasonMalformed, field, string(sem.JSONValue), accepted)
+	}
+	var syn *jsontext.SyntacticError
+	if errors.As(err, &syn) {
+		return reject(ReasonMalformed, fieldOf(syn.JSONPointer), "", fmt.Sprintf("not strict JSON at byte %d: %v", syn.ByteOffset, syn.Err))
+	}
+	return reject(ReasonMalformed, "record", "", err.Error())
+}
+
+// fieldOf turns a JSON pointer such as /context/page into the name context.page.
+func fieldOf(p jsontext.Pointer) string {
+	name := strings.ReplaceAll(strings.TrimPrefix(string(p), "/"), "/", ".")
+	if name == "" {
+		return "record"
+	}
+	return clip(name)
+}
+
+// Encode returns the event's canonical JSON: fields in declared order, map keys sorted.
+func (e *Event) Encode() ([]byte, error) {
+	b, err := json.Marshal(e, canonical)
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return b, nil
+}
+
+// Encode returns the catalog record's canonical JSON.
+func (i *Item) Encode() ([]byte, error) {
+	b, err := json.Marshal(i, canonical)
+	if err != nil {
+		return nil, fmt.Errorf("encode item: %w", err)
+	}
+	return b, nil
+}
+
+// Encode returns the profile record's canonical JSON.
+func (u *User) Encode() ([]byte, error) {
+	b, err := json.Marshal(u, canonical)
+	if err != nil {
+		return nil, fmt.Errorf("encode user: %w", err)
+	}
+	return b, nil
+}
