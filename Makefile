@@ -1,0 +1,82 @@
+# Anabranch. `make` alone prints what there is; only Go and make are needed for demo, build and test.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X github.com/anabranch/anabranch/jobs.version=$(VERSION)
+# The product is pure Go; only the race detector needs cgo.
+CGO      := $(if $(RACE),1,0)
+TESTFLAGS ?=
+FUZZTIME ?= 30s
+LINT     := $(GO) tool -modfile=scripts/tools/go.mod golangci-lint
+
+# $(call timed,NAME,COMMAND) runs the command and prints how long it took, whether it passed or not.
+define timed
+	@start=$$SECONDS; code=0; { $(2); } || code=$$?; \
+	echo "$(1): $$((SECONDS - start)) s, $$([ $$code = 0 ] && echo passed || echo "FAILED ($$code)")"; exit $$code
+endef
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the whole pipeline on this machine and print a URL (ARGS="--period 2m --data DIR …")
+	$(GO) run . dev $(ARGS)
+
+.PHONY: build
+build: ## Build the static binary bin/anabranch
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/anabranch .
+
+.PHONY: test
+test: ## Run the hermetic tests (RACE=1 adds the race detector; TESTFLAGS=…)
+	$(call timed,test,CGO_ENABLED=$(CGO) $(GO) test -timeout 15m $(if $(RACE),-race) $(TESTFLAGS) ./...)
+
+.PHONY: check
+check: ## Check formatting, vet, lint, go.mod and the pure-Go build
+	$(call timed,check,$(MAKE) check-format check-vet check-lint check-tidy check-build)
+
+.PHONY: check-format check-vet check-lint check-tidy check-build
+check-format:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(LINT) fmt --diff
+check-vet:
+	$(GO) vet -tags integration ./...
+check-lint:
+	$(LINT) run ./...
+check-tidy:
+	$(GO) mod tidy -diff
+	$(GO) mod tidy -C scripts/tools -diff
+check-build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null .
+
+.PHONY: fmt
+fmt: ## Format the code as check wants it
+	$(LINT) fmt
+
+.PHONY: integration
+integration: ## Run the tests that need real servers (Kafka, Redis, S3, Chromium), starting them first
+	@$(GO) build -o bin/testenv ./scripts/testenv
+	$(call timed,integration,bin/testenv run -- env ANABRANCH_INTEGRATION=1 CGO_ENABLED=$(CGO) $(GO) test -count=1 -timeout 30m $(if $(RACE),-race) \
+		-tags integration -run 'Integration|Conformance' $(TESTFLAGS) ./...)
+
+.PHONY: bench
+bench: ## Measure one suite: make bench SUITE=name [JSON=FILE]; without SUITE, list them
+	@$(GO) run ./scripts/bench $(if $(SUITE),-suite '$(SUITE)') $(if $(JSON),-json '$(JSON)')
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: golden
+golden: ## Rewrite the golden files, to be read in git diff
+	@dirs=$$(grep -rlE 'flag\.Bool\("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u || true); \
+	[ -n "$$dirs" ] || { echo "no package has golden files"; exit 0; }; \
+	CGO_ENABLED=0 $(GO) test $$dirs -update; git status --short
+
+.PHONY: clean
+clean: ## Remove built binaries
+	rm -rf bin
