@@ -1,0 +1,38 @@
+package redis
+
+import "strconv"
+
+// Keys builds the keys of one partition in one namespace.
+//
+//	anabranch:{e<p>}:<namespace>:fence
+//	anabranch:{e<p>}:<namespace>-<incarnation>:u:<user>
+//	anabranch:{e<p>}:<namespace>-<incarnation>:i:<item>
+//	anabranch:{e<p>}:<namespace>-<incarnation>:g
+type Keys struct {
+	// Partition of the events topic.
+	Partition int32
+	// Namespace is the definition hash (12 hex digits) and the validator version: "<hash>-v<version>".
+	Namespace string
+}
+
+// Slot is the prefix that all keys of the partition share, hash tag included.
+func (k Keys) Slot() string {
+	return "anabranch:{e" + strconv.FormatInt(int64(k.Partition), 10) + "}:"
+}
+
+// Fence is the key of the fence. It does not depend on the incarnation, which the fence itself names.
+func (k Keys) Fence() string { return k.Slot() + k.Namespace + ":fence" }
+
+// State is the prefix of all state keys of one incarnation.
+func (k Keys) State(incarnation string) string {
+	return k.Slot() + k.Namespace + "-" + incarnation + ":"
+}
+
+// User is the key of a user's blob.
+func (k Keys) User(incarnation, user string) string { return k.State(incarnation) + "u:" + user }
+
+// Item is the key of the partition's partial of an item.
+func (k Keys) Item(incarnation, item string) string { return k.State(incarnation) + "i:" + item }
+
+// Global is the key of the partition's partial of what concerns all users, such as trending items.
+func (k Keys) Global(incarnation string) string { return k.State(incarnation) + "g" }
