@@ -1,0 +1,115 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Files of a generation, below GenerationPrefix(id).
+const (
+	ManifestFile    = "manifest.json"
+	UserViewFile    = "views/user.arrow"   // id, state, history
+	ItemViewFile    = "views/item.arrow"   // id, state
+	GlobalViewFile  = "views/global.arrow" // id, state; one row
+	UserVectorsFile = "vectors/user.arrow" // id, vector
+	ItemVectorsFile = "vectors/item.arrow" // id, vector, popularity
+	MetricsFile     = "metrics.json"
+)
+
+// GenerationsPrefix is where generations and their pointer live.
+const GenerationsPrefix = "generations/"
+
+// PointerKey is the one object that says which generation is served.
+const PointerKey = GenerationsPrefix + "pointer.json"
+
+// GenerationPrefix returns the prefix of a generation's files.
+func GenerationPrefix(id string) string { return GenerationsPrefix + id + "/" }
+
+// Inputs is everything that a generation is a function of. Equal inputs give equal bytes, so the
+// generation's id is derived from them.
+type Inputs struct {
+	CutN       int64       `json:"cut_n"`
+	Label      time.Time   `json:"label"`
+	AsOf       time.Time   `json:"as_of"` // the earlier of label and mark start: views answer reads at or after it
+	TopicID    string      `json:"topic_id"`
+	Cut        Cut         `json:"cut"`
+	Definition string      `json:"definition"` // hash of the feature catalogue
+	Validator  int         `json:"validator"`
+	Format     int         `json:"format"` // of the generation's files
+	Indexes    []IndexRef  `json:"indexes"`
+	Imports    []string    `json:"imports"`  // sha256 of the imported files, sorted
+	Snapshot   string      `json:"snapshot"` // sha256 over the snapshot of catalog and profiles
+	Train      TrainParams `json:"train"`
+	Weights    Weights     `json:"weights"`
+}
+
+// Format numbers the layout of a generation's files.
+const Format = 1
+
+// IndexRef names the version of an epoch's index that was read, and a checksum over its objects.
+type IndexRef struct {
+	Epoch   int64  `json:"epoch"`
+	Version int64  `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// TrainParams are the model's parameters (batch/train explains them).
+type TrainParams struct {
+	Dim    int     `json:"dim"`
+	Epochs int     `json:"epochs"`
+	Alpha0 float64 `json:"alpha0"`
+	Lambda float64 `json:"lambda"`
+	Nu     float64 `json:"nu"`
+	Seed   uint64  `json:"seed"`
+}
+
+// DefaultTrainParams suit catalogues of some thousand items.
+func DefaultTrainParams() TrainParams {
+	return TrainParams{Dim: 32, Epochs: 8, Alpha0: 0.1, Lambda: 0.01, Nu: 1, Seed: 1}
+}
+
+// ID returns the generation's id.
+func (in Inputs) ID() (string, error) {
+	b, err := json.Marshal(in, json.Deterministic(true))
+	if err != nil {
+		return "", fmt.Errorf("identify generation of cut %d: %w", in.CutN, err)
+	}
+	sum := sha256.Sum256(b)
+	return fmt.Sprintf("g%06d-%s", in.CutN, hex.EncodeToString(sum[:5])), nil
+}
+
+// Manifest describes a generation. It is put last: a generation without one does not exist.
+type Manifest struct {
+	ID      string             `json:"id"`
+	Inputs  Inputs             `json:"inputs"`
+	Counts  Counts             `json:"counts"`
+	Files   []File             `json:"files"` // sorted by name
+	Metrics map[string]float64 `json:"metrics"`
+}
+
+// Counts says what went into a generation. Rows = Events + Duplicates + Rejected.
+type Counts struct {
+	Rows       int64 `json:"rows"`
+	Events     int64 `json:"events"`
+	Duplicates int64 `json:"duplicates"`
+	Rejected   int64 `json:"rejected"`
+	Users      int64 `json:"users"`
+	Items      int64 `json:"items"`
+}
+
+// File is one file of a generation with what a reader verifies before decoding it.
+type File struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// SHA256Hex returns the checksum of b as every format here writes it.
+func SHA256Hex(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
