@@ -1,0 +1,185 @@
+package s3bucket
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/bucket/buckettest"
+)
+
+// serve runs gofakes3 with one empty bucket; through wraps its handler.
+func serve(t *testing.T, through func(http.Handler) http.Handler) Options {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("test"); err != nil {
+		t.Fatal(err)
+	}
+	handler := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	if through != nil {
+		handler = through(handler)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	opts, err := ParseURL("s3://test/some/prefix?region=us-east-1&path_style=true&endpoint=" + server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Credentials = credentials.NewStaticCredentialsProvider("key", "secret", "")
+	return opts
+}
+
+func mustOpen(t *testing.T, opts Options) *driver {
+	t.Helper()
+	d, err := open(context.Background(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.retry = quick{d.retry}
+	return d
+}
+
+// quick retries without delay.
+type quick struct{ retryer }
+
+func (quick) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
+
+func TestConformanceOnFake(t *testing.T) {
+	buckettest.Run(t, buckettest.Harness{
+		New: func(t *testing.T) func() *bucket.Bucket {
+			opts := serve(t, nil)
+			return func() *bucket.Bucket { return bucket.New(mustOpen(t, opts)) }
+		},
+	})
+}
+
+func TestConformanceOnServer(t *testing.T) {
+	raw := os.Getenv("ANABRANCH_TEST_S3")
+	if raw == "" {
+		t.Skip("no real S3 server: ANABRANCH_TEST_S3 is set by make integration " +
+			"(an s3:// URL with endpoint=…; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
+	}
+	opts, err := ParseURL(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buckettest.Run(t, buckettest.Harness{
+		New: func(t *testing.T) func() *bucket.Bucket {
+			opts := opts
+			opts.Prefix += "/conformance-" + strings.ToLower(rand.Text())
+			t.Cleanup(func() { deleteAll(t, bucket.New(mustOpen(t, opts))) })
+			return func() *bucket.Bucket { return bucket.New(mustOpen(t, opts)) }
+		},
+	})
+}
+
+func deleteAll(t *testing.T, b *bucket.Bucket) {
+	ctx := context.Background() // the test's is done when this runs
+	objects, err := b.List(ctx, "")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, o := range objects {
+		if err := b.Delete(ctx, o.Key); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLargeUnconditionalPutsAreMultipart(t *testing.T) {
+	initiated := 0
+	opts := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && r.URL.Query().Has("uploads") {
+				initiated++
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	d := mustOpen(t, opts)
+	d.multipartAbove = partSize
+	b := bucket.New(d)
+	data := make([]byte, partSize+12345)
+	if _, err := rand.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	// The ETag is not compared: gofakes3 answers with one and stores another.
+	if _, err := b.Put(t.Context(), "large", data); err != nil {
+		t.Fatal(err)
+	}
+	if initiated != 1 {
+		t.Fatalf("%d multipart uploads, want 1", initiated)
+	}
+	got, attrs, err := b.Get(t.Context(), "large")
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("read back %d of %d bytes: %v", len(got), len(data), err)
+	}
+	if _, err := b.PutIfMatch(t.Context(), "large", data, attrs.ETag); err != nil || initiated != 1 {
+		t.Fatalf("a conditional write: %v, %d multipart uploads", err, initiated)
+	}
+}
+
+func TestKeysBelowThePrefix(t *testing.T) {
+	opts := serve(t, nil)
+	d := mustOpen(t, opts)
+	if _, err := bucket.New(d).Put(t.Context(), "k", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	name := "some/prefix/k"
+	if _, err := d.client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &d.bucket, Key: &name}); err != nil {
+		t.Error(err)
+	}
+	long := strings.Repeat("long/", 203) + "x" // valid alone
+	_, err := bucket.New(d).Put(t.Context(), long, nil)
+	if !errors.Is(err, bucket.ErrInvalidKey) {
+		t.Errorf("a key of %d bytes below a prefix: %v", len(long), err)
+	}
+}
+
+func TestMissingBucketIsNotAMissingObject(t *testing.T) {
+	opts := serve(t, nil)
+	opts.Bucket = "other"
+	_, _, err := bucket.New(mustOpen(t, opts)).Get(t.Context(), "k")
+	if err == nil || errors.Is(err, bucket.ErrNotExist) || !strings.Contains(err.Error(), "NoSuchBucket") {
+		t.Errorf("error %v, want one that says NoSuchBucket", err)
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	opts, err := ParseURL("s3://b/a/b?endpoint=http://127.0.0.1:9000&region=eu-north-1&path_style=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{Bucket: "b", Prefix: "a/b", Endpoint: "http://127.0.0.1:9000", Region: "eu-north-1", PathStyle: true}
+	if got, want := fmt.Sprint(opts), fmt.Sprint(want); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for raw, part := range map[string]string{
+		"http://b/":                 "s3://",
+		"s3:///prefix":              "names no bucket",
+		"s3://user:pw@b/":           "credentials",
+		"s3://b/?regoin=x":          "regoin",
+		"s3://b/?region=x&region=y": "2 times",
+		"s3://b/?path_style=maybe":  "path_style",
+		"s3://b/?endpoint=host:1":   "endpoint",
+		"s3://b/#frag":              "fragment",
+	} {
+		if _, err := ParseURL(raw); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("ParseURL(%q): error %v, want one with %q", raw, err, part)
+		}
+	}
+}
