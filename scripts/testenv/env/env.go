@@ -1,0 +1,176 @@
+// Package env installs and starts the real servers that the integration tests talk to: Apache Kafka
+// (one KRaft node), Redis, an S3 server (versitygw), and it finds a Chromium.
+//
+// Every server gets free ports on 127.0.0.1, a folder of its own below a temporary one, and a
+// process group of its own, which ends with the server. Nothing listens on another interface, and
+// nothing is shared with servers that already run on the machine.
+//
+//	set, err := env.Start(ctx, env.Config{Log: log}, env.Names())
+//	defer set.Stop()
+//	cmd.Env = append(os.Environ(), set.Environ()...)
+//
+// What is missing is installed: Debian packages by apt-get when the user is root, the Kafka jars by
+// Maven and versitygw by `go install` into Config.Cache, where the next run finds them. Where that
+// is not possible the error says what to install. Linux and macOS; of the Debian packages, only on
+// Debian and its relatives.
+//
+// A test that wants a broker of its own, to kill it, calls [StartKafka] and so on directly.
+package env
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The variables that tell a test where a server is. A variable that is already set is left alone,
+// and no server is started for it: that is how one's own servers are used.
+const (
+	KafkaVar    = "ANABRANCH_TEST_KAFKA"    // host:port
+	RedisVar    = "ANABRANCH_TEST_REDIS"    // host:port
+	S3Var       = "ANABRANCH_TEST_S3"       // s3://bucket?endpoint=…&region=…&path_style=true
+	ChromiumVar = "ANABRANCH_TEST_CHROMIUM" // path of the executable
+)
+
+// Config says where things go. The zero value of each field has a default.
+type Config struct {
+	Log    *slog.Logger // progress; discarded when nil
+	Output io.Writer    // what installers print; os.Stderr when nil
+	Cache  string       // kept downloads and builds; CacheDir() when empty
+	Dir    string       // parent of each server's temporary folder; os.TempDir() when empty
+}
+
+// CacheDir is where installed servers are kept between runs: $XDG_CACHE_HOME/anabranch-testenv, or
+// its counterpart where that variable is not set.
+func CacheDir() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder: %w", err)
+	}
+	return filepath.Join(base, "anabranch-testenv"), nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Output == nil {
+		c.Output = os.Stderr
+	}
+	c.Dir = cmp.Or(c.Dir, os.TempDir())
+	if c.Cache == "" {
+		dir, err := CacheDir()
+		if err != nil {
+			return c, err
+		}
+		c.Cache = dir
+	}
+	if err := os.MkdirAll(c.Cache, 0o755); err != nil {
+		return c, fmt.Errorf("make the cache folder: %w", err)
+	}
+	return c, nil
+}
+
+// part is one thing the environment can provide.
+type part struct {
+	name     string
+	variable string
+	start    func(context.Context, Config) (*Server, error)
+}
+
+func parts() []part {
+	return []part{
+		{"kafka", KafkaVar, StartKafka},
+		{"redis", RedisVar, StartRedis},
+		{"s3", S3Var, StartS3},
+		{"chromium", ChromiumVar, FindChromium},
+	}
+}
+
+// Names lists what Start can provide.
+func Names() []string {
+	var names []string
+	for _, p := range parts() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Set is a group of running servers.
+type Set struct {
+	servers []*Server
+}
+
+// Start installs what is missing and starts the named servers side by side. When one of them fails,
+// those that run are stopped again and the error is about the first failure.
+func Start(ctx context.Context, cfg Config, names []string) (*Set, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if !slices.Contains(Names(), name) {
+			return nil, fmt.Errorf("there is no server %q: choose from %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	servers := make([]*Server, len(parts()))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, p := range parts() {
+		if !slices.Contains(names, p.name) {
+			continue
+		}
+		group.Go(func() error {
+			s, err := startPart(groupCtx, cfg, p)
+			servers[i] = s
+			return err
+		})
+	}
+	err = group.Wait()
+	set := &Set{servers: slices.DeleteFunc(servers, func(s *Server) bool { return s == nil })}
+	if err != nil {
+		return nil, errors.Join(err, set.Stop())
+	}
+	return set, nil
+}
+
+func startPart(ctx context.Context, cfg Config, p part) (*Server, error) {
+	if given := os.Getenv(p.variable); given != "" {
+		cfg.Log.Info("already given", "server", p.name, "variable", p.variable)
+		return nil, nil
+	}
+	began := time.Now()
+	s, err := p.start(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	cfg.Log.Info("ready", "server", p.name, "after", time.Since(began).Round(time.Millisecond))
+	return s, nil
+}
+
+// Environ returns KEY=VALUE for every server, to be appended to os.Environ().
+func (s *Set) Environ() []string {
+	var environ []string
+	for _, server := range s.servers {
+		environ = append(environ, server.Env...)
+	}
+	return environ
+}
+
+// Stop stops all servers and removes their folders. It is safe to call twice.
+func (s *Set) Stop() error {
+	var group errgroup.Group
+	for _, server := range s.servers {
+		group.Go(server.Stop)
+	}
+	return group.Wait()
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package env
+
+import "syscall"
+
+// ownGroup puts a child into a process group of its own, so that a Ctrl-C in the terminal does not
+// reach it before its tests have ended.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
