@@ -118,7 +118,7 @@ func (r *ranker) rank(user int32, k int) ([]topk.Entry, error) {
 	seen, _ := r.seen.Row(int(user))
 	r.heap.Reset(k)
 	for i, score := range r.scores {
-		if score != score {
+		if math.IsNaN(float64(score)) {
 			return nil, fmt.Errorf("the score of item row %d is NaN", i)
 		}
 		if len(seen) > 0 && seen[0] == int32(i) {

@@ -77,6 +77,7 @@ func TestPopularityBaseline(t *testing.T) {
 // TestBounds: whatever the scores, metrics are fractions, a longer list never has less recall, and a scorer that knows the
 // answer is perfect.
 func TestBounds(t *testing.T) {
+	ctx := t.Context()
 	rapid.Check(t, func(t *rapid.T) {
 		const items = 12
 		scores := rapid.SliceOfN(rapid.SampledFrom([]float32{0, 1, 2, 3}), items, items).Draw(t, "scores")
@@ -87,7 +88,7 @@ func TestBounds(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases := []Case{{Relevant: relevant}}
-		got, err := Evaluate(context.Background(), table{scores}, seen, cases, []int{1, 5, items})
+		got, err := Evaluate(ctx, table{scores}, seen, cases, []int{1, 5, items})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func TestBounds(t *testing.T) {
 		for _, r := range relevant {
 			scores[r] = 9
 		}
-		got, err = Evaluate(context.Background(), table{scores}, seen, cases, []int{5})
+		got, err = Evaluate(ctx, table{scores}, seen, cases, []int{5})
 		if err != nil {
 			t.Fatal(err)
 		}

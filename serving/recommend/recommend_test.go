@@ -22,7 +22,12 @@ func small(t testing.TB, catalog ...Item) *Recommender {
 	t.Helper()
 	if catalog == nil {
 		catalog = []Item{
-			{"n2", "y", true}, {"i0", "x", true}, {"i1", "x", true}, {"i3", "y", true}, {"i4", "y", false}, {"i5", "x", true},
+			{"n2", "y", true},
+			{"i0", "x", true},
+			{"i1", "x", true},
+			{"i3", "y", true},
+			{"i4", "y", false},
+			{"i5", "x", true},
 			{"n1", "x", true},
 		}
 	}
@@ -53,7 +58,7 @@ func line(items []Scored) string {
 
 func TestAnswersByHand(t *testing.T) {
 	r := small(t)
-	old, fresh := int64(now-48*hour), int64(now-1000)
+	old, fresh := now-48*hour, int64(now-1000)
 	view := func(item string, at int64) []Interaction { return []Interaction{{Item: item, Weight: 1, Time: at}} }
 	for _, tc := range []struct {
 		name   string
@@ -62,26 +67,46 @@ func TestAnswersByHand(t *testing.T) {
 		vector Vector
 	}{
 		{"a known user", Request{User: "known", N: 3}, "i0/mf i1/mf i2/mf", VectorBatch},
-		{"fill: no vector, then catalogue only", Request{User: "known", N: 99},
-			"i0/mf i1/mf i2/mf i3/mf i5/popular n1/popular n2/popular", VectorBatch},
+		{
+			"fill: no vector, then catalogue only",
+			Request{User: "known", N: 99},
+			"i0/mf i1/mf i2/mf i3/mf i5/popular n1/popular n2/popular", VectorBatch,
+		},
 		{"an unknown user", Request{User: "new", N: 4}, "i1/popular i3/popular i5/popular i2/popular", VectorNone},
-		{"trending first", Request{User: "new", N: 3, Trending: []ItemScore{{"i0", 1}, {"n2", 7}, {"i4", 9}, {"ghost", 8}}},
-			"n2/trending i0/trending i1/popular", VectorNone},
+		{
+			"trending first",
+			Request{User: "new", N: 3, Trending: []ItemScore{{"i0", 1}, {"n2", 7}, {"i4", 9}, {"ghost", 8}}},
+			"n2/trending i0/trending i1/popular", VectorNone,
+		},
 		{"a live view", Request{User: "new", N: 2, Live: view("i3", fresh)}, "i3/mf i1/mf", VectorFoldIn},
-		{"a live view turns a known user", Request{User: "known", N: 1, History: view("i0", old), Live: view("i3", fresh)},
-			"i3/mf", VectorFoldIn},
+		{
+			"a live view turns a known user",
+			Request{User: "known", N: 1, History: view("i0", old), Live: view("i3", fresh)},
+			"i3/mf", VectorFoldIn,
+		},
 		{"batch mode does not see it", Request{User: "known", N: 1, Live: view("i3", fresh), Mode: ModeBatch}, "i0/mf", VectorBatch},
-		{"live mode sees nothing else", Request{User: "known", N: 1, History: view("i0", old), Live: view("i3", fresh), Mode: ModeLive},
-			"i3/mf", VectorFoldIn},
+		{
+			"live mode sees nothing else",
+			Request{User: "known", N: 1, History: view("i0", old), Live: view("i3", fresh), Mode: ModeLive},
+			"i3/mf", VectorFoldIn,
+		},
 		{"live mode without events", Request{User: "known", N: 1, History: view("i0", old), Mode: ModeLive}, "i1/popular", VectorNone},
-		{"seen, history and live", Request{User: "known", N: 2, History: view("i0", old), Live: view("i1", fresh), ExcludeSeen: true},
-			"i2/mf i3/mf", VectorFoldIn},
-		{"seen by id, catalogue only", Request{User: "new", N: 1, Live: view("n2", fresh), ExcludeSeen: true,
-			Trending: []ItemScore{{"n2", 2}, {"n1", 1}}}, "n1/trending", VectorNone},
+		{
+			"seen, history and live",
+			Request{User: "known", N: 2, History: view("i0", old), Live: view("i1", fresh), ExcludeSeen: true},
+			"i2/mf i3/mf", VectorFoldIn,
+		},
+		{"seen by id, catalogue only", Request{
+			User: "new", N: 1, Live: view("n2", fresh), ExcludeSeen: true,
+			Trending: []ItemScore{{"n2", 2}, {"n1", 1}},
+		}, "n1/trending", VectorNone},
 		{"category", Request{User: "known", N: 9, Categories: []string{"y", "nosuch"}}, "i3/mf n2/popular", VectorBatch},
 		{"no such category", Request{User: "known", N: 9, Categories: []string{"nosuch"}}, "", VectorBatch},
-		{"useless weights", Request{User: "new", N: 1, Live: []Interaction{{Item: "i0", Weight: float32(math.NaN())}, {Item: "i0", Weight: -1}}},
-			"i1/popular", VectorNone},
+		{
+			"useless weights",
+			Request{User: "new", N: 1, Live: []Interaction{{Item: "i0", Weight: float32(math.NaN())}, {Item: "i0", Weight: -1}}},
+			"i1/popular", VectorNone,
+		},
 		{"no item", Request{User: "known", N: 0}, "", VectorBatch},
 		{"less than none", Request{User: "known", N: -1}, "", VectorBatch},
 	} {
@@ -234,16 +259,20 @@ func TestAnswersHoldTheirPromises(t *testing.T) {
 			return rapid.SampledFrom([]string{"i", "i", "n", "ghost"}).Draw(t, "kind") + fmt.Sprint(rapid.IntRange(0, 99).Draw(t, "id"))
 		})
 		catalog := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Item {
-			return Item{ID: strings.Replace(id.Draw(t, "item"), "ghost", "n", 1),
-				Category: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "category"), Available: rapid.Bool().Draw(t, "available")}
+			return Item{
+				ID:       strings.Replace(id.Draw(t, "item"), "ghost", "n", 1),
+				Category: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "category"), Available: rapid.Bool().Draw(t, "available"),
+			}
 		}), 1, 60, func(it Item) string { return it.ID }).Draw(t, "catalogue")
 		r, err := trained.WithCatalog(catalog)
 		if err != nil {
 			t.Fatal(err)
 		}
 		events := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Interaction {
-			return Interaction{Item: id.Draw(t, "item"), Weight: rapid.SampledFrom([]float32{-1, 0, 1, 5}).Draw(t, "weight"),
-				Time: now - rapid.Int64Range(-hour, 100*hour).Draw(t, "age")}
+			return Interaction{
+				Item: id.Draw(t, "item"), Weight: rapid.SampledFrom([]float32{-1, 0, 1, 5}).Draw(t, "weight"),
+				Time: now - rapid.Int64Range(-hour, 100*hour).Draw(t, "age"),
+			}
 		}), 0, 30)
 		q := Request{
 			User: fmt.Sprint("u", rapid.IntRange(0, 80).Draw(t, "user")), Now: now,
@@ -298,7 +327,7 @@ func eligibleItems(w *world, catalog []Item, q Request) map[string]bool {
 	out := map[string]bool{}
 	for id, it := range items {
 		seen := slices.ContainsFunc(slices.Concat(q.History, q.Live), func(in Interaction) bool { return in.Item == id })
-		if it.Available && !(q.ExcludeSeen && seen) && (len(q.Categories) == 0 || slices.Contains(q.Categories, it.Category)) {
+		if it.Available && (!q.ExcludeSeen || !seen) && (len(q.Categories) == 0 || slices.Contains(q.Categories, it.Category)) {
 			out[id] = true
 		}
 	}
@@ -314,8 +343,10 @@ func TestTheCutMovesNothing(t *testing.T) {
 		u := rapid.IntRange(0, w.users-1).Draw(t, "user")
 		all := w.past(u)
 		for range rapid.IntRange(2, 9).Draw(t, "live") {
-			all = append(all, Interaction{Item: fmt.Sprint("i", rapid.IntRange(0, w.items-1).Draw(t, "item")), Weight: 1,
-				Time: now - rapid.Int64Range(0, hour).Draw(t, "age")})
+			all = append(all, Interaction{
+				Item: fmt.Sprint("i", rapid.IntRange(0, w.items-1).Draw(t, "item")), Weight: 1,
+				Time: now - rapid.Int64Range(0, hour).Draw(t, "age"),
+			})
 		}
 		ask := func(cut int, all []Interaction) Result {
 			got, err := r.Recommend(Request{User: fmt.Sprint("u", u), History: all[:cut], Live: all[cut:], Now: now, N: 20})

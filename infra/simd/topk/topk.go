@@ -4,7 +4,10 @@
 // scores alone, whatever order they are offered in. It costs O(n + m·log k), where m is how often an offer enters.
 package topk
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Entry is a scored index.
 type Entry struct {
@@ -34,7 +37,7 @@ func (h *Heap) Reset(k int) {
 func (h *Heap) Offer(index int32, score float32) {
 	e := Entry{Index: index, Score: score}
 	switch {
-	case score != score:
+	case math.IsNaN(float64(score)):
 	case len(h.entries) < h.k:
 		h.entries = append(h.entries, e)
 		h.up(len(h.entries) - 1)
