@@ -110,9 +110,9 @@ func (h history) testStructure(t *testing.T) {
 	n := len(h.s.categories)
 	views := make([]int, len(h.s.items))
 	inCategory := make([]int, n)
-	mine := map[string][]int{}         // views by user and category
-	bySegment := make([][]int, 8)      // views by segment and category
-	var follow, same, hot, m int       // consecutive views, those in one category, in the hot one, all
+	mine := map[string][]int{}    // views by user and category
+	bySegment := make([][]int, 8) // views by segment and category
+	var follow, same, hot, m int  // consecutive views, those in one category, in the hot one, all
 	last := map[string]int{}
 	var fit, chance float64
 	for _, e := range h.events {
