@@ -15,8 +15,8 @@ const (
 	UserViewFile    = "views/user.arrow"   // id, state, history
 	ItemViewFile    = "views/item.arrow"   // id, state
 	GlobalViewFile  = "views/global.arrow" // id, state; one row
-	UserVectorsFile = "vectors/user.arrow" // id, vector
-	ItemVectorsFile = "vectors/item.arrow" // id, vector, popularity
+	UserVectorsFile = "vectors/user.arrow" // vector, id
+	ItemVectorsFile = "vectors/item.arrow" // vector, popularity, id
 	MetricsFile     = "metrics.json"
 )
 
@@ -101,11 +101,40 @@ type Counts struct {
 	Items      int64 `json:"items"`
 }
 
-// File is one file of a generation with what a reader verifies before decoding it.
+// File is one file of a generation with what a reader verifies before decoding it. Rows and Columns
+// are set for Arrow files: with them a reader finds every buffer without decoding the file's metadata.
 type File struct {
-	Name   string `json:"name"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
+	Name    string   `json:"name"`
+	Bytes   int64    `json:"bytes"`
+	SHA256  string   `json:"sha256"`
+	Rows    int64    `json:"rows,omitzero"`
+	Columns []Column `json:"columns,omitempty"`
+}
+
+// ColumnType is the type of a column of an Arrow file, by its Arrow name.
+type ColumnType string
+
+// The column types.
+const (
+	Utf8    ColumnType = "utf8"
+	Binary  ColumnType = "binary"
+	Float32 ColumnType = "float32"
+	Vector  ColumnType = "fixed_size_list<float32>"
+)
+
+// Column says where a column's buffers lie in its file. No column has nulls.
+type Column struct {
+	Name    string     `json:"name"`
+	Type    ColumnType `json:"type"`
+	Dim     int        `json:"dim,omitzero"`     // numbers a row, for Vector
+	Offsets Span       `json:"offsets,omitzero"` // int32, one more than rows, for Utf8 and Binary
+	Values  Span       `json:"values"`
+}
+
+// Span is a range of bytes of a file. Its offset is a multiple of 64 for Vector and Float32, else of 8.
+type Span struct {
+	Offset int64 `json:"offset"`
+	Bytes  int64 `json:"bytes"`
 }
 
 // SHA256Hex returns the checksum of b as every format here writes it.
