@@ -1,0 +1,23 @@
+// Package rawparquet writes and reads the Parquet files of the raw archive: rows of event.Raw in the
+// columns event.RawColumns, zstd-compressed, in row groups of at most 131,072 rows.
+//
+// # Two libraries, one on each side
+//
+// Files are written by github.com/xitongsys/parquet-go (encode.go is the only file that imports it, so
+// that it can be replaced in one place) and read by github.com/apache/arrow/go/v17. Measured: given a
+// damaged file both may return wrong rows without an error, panic, or crash. Hence the rules here:
+//
+//   - ReadVerified compares size and SHA-256 before a byte is decoded; use it for everything that
+//     lies in a bucket. Read alone is for bytes whose origin is known to be good.
+//   - Row groups are read one at a time and in one goroutine, so that a panic becomes an error.
+//   - The schema must be exactly event.RawColumns, and the rows read must be as many as both the
+//     Parquet footer and the file's own metadata announce.
+//
+// # Metadata
+//
+// Every file carries key-value pairs in its footer (Span): topic, partition, epoch, the offsets
+// [first, end) that it covers, its rows and the validator version. A range may be wider than its
+// rows, because marks and the log's own control records have no row; a file may have no row at all.
+//
+// Equal rows and metadata give equal bytes.
+package rawparquet
