@@ -3,6 +3,7 @@ package kafka
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,15 +23,20 @@ func runBroker(dir, addr string) int {
 	fmt.Println(broker.Addr())
 	// The parent holds the other end of stdin: it closes when the parent dies, however it dies.
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	if err := broker.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "close broker:", err)
+		return 1
+	}
 	return 0
 }
 
 // child is a broker in a process of its own.
 type child struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	addr string
-	dead bool
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.Closer
+	addr  string
+	dead  bool
 }
 
 func startChild(t *testing.T, dir, addr string) *child {
@@ -49,8 +55,8 @@ func startChild(t *testing.T, dir, addr string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, cmd: cmd}
-	t.Cleanup(func() { c.kill(); _ = stdin.Close() })
+	c := &child{t: t, cmd: cmd, stdin: stdin}
+	t.Cleanup(c.kill)
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if c.addr = strings.TrimSpace(line); err != nil || strings.HasPrefix(line, "error:") {
 		t.Fatalf("broker child: %q, %v", line, err)
@@ -67,5 +73,17 @@ func (c *child) kill() {
 	if err := c.cmd.Process.Kill(); err != nil {
 		c.t.Errorf("kill broker child: %v", err)
 	}
-	_ = c.cmd.Wait() // "signal: killed"
+	_ = c.cmd.Wait() // "signal: killed"; closes the pipes
+}
+
+// stop lets the broker close in order, and waits until the process is gone.
+func (c *child) stop() {
+	c.t.Helper()
+	c.dead = true
+	if err := c.stdin.Close(); err != nil {
+		c.t.Errorf("stop broker child: %v", err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		c.t.Errorf("broker child: %v", err)
+	}
 }

@@ -147,38 +147,69 @@ func TestGroupOffsetsSurviveKill(t *testing.T) {
 	}
 }
 
-// A producer that outlives its broker goes on where the same port is served again: nothing is lost.
-// Repeats are allowed, see the package comment.
-func TestProducerOutlivesKilledBroker(t *testing.T) {
-	dir := t.TempDir()
-	broker := startChild(t, dir, "")
-	client := dial(t, broker.addr)
-	ensure(t, client, Spec{Partitions: 1})
-	record := func(i int) *kgo.Record {
-		return &kgo.Record{Topic: EventsTopic, Key: []byte("u"), Value: fmt.Append(nil, i)}
+// A producer that outlives its broker goes on where the same port is served again: nothing that was
+// acknowledged is lost, nothing fails. Repeats are allowed, see TestRetryAcrossBrokers.
+func TestProducerOutlivesBrokers(t *testing.T) {
+	for name, ends := range map[string][]func(*child){
+		"killed": {(*child).kill, (*child).kill, (*child).kill},
+		// The sequence numbers that the clean stop saved are stale when the second broker is killed.
+		"stopped, then killed": {(*child).stop, (*child).kill, (*child).kill},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			broker := startChild(t, dir, "")
+			client := dial(t, broker.addr, kgo.ProducerLinger(0), kgo.MaxBufferedRecords(50))
+			ensure(t, client, Spec{Partitions: 1})
+			for round, end := range ends {
+				half, done := produceRound(t, client, round)
+				<-half
+				end(broker)
+				broker = startChild(t, dir, broker.addr)
+				<-done
+			}
+			checkNoneLost(t, broker.addr, len(ends))
+		})
 	}
-	const each = 200
-	for round := range 3 {
+}
+
+// perRound is the number of records of one round; their values are round*perRound and up.
+const perRound = 1000
+
+// produceRound produces records in the background. half closes when half of them are acknowledged,
+// done when all of them are.
+func produceRound(t *testing.T, client *kgo.Client, round int) (half, done chan struct{}) {
+	ctx := deadline(t)
+	half, done = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
 		var results sync.WaitGroup
-		for i := range each {
+		var once sync.Once
+		for i := range perRound {
 			results.Add(1)
-			client.Produce(deadline(t), record(round*each+i), func(_ *kgo.Record, err error) {
+			record := &kgo.Record{Topic: EventsTopic, Key: []byte("u"), Value: fmt.Append(nil, round*perRound+i)}
+			client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 				defer results.Done()
 				if err != nil {
-					t.Errorf("round %d: %v", round, err)
+					t.Errorf("round %d, record %d: %v", round, i, err)
+				}
+				if i >= perRound/2 || err != nil {
+					once.Do(func() { close(half) })
 				}
 			})
 		}
-		broker.kill()
-		broker = startChild(t, dir, broker.addr)
 		results.Wait()
-	}
+	}()
+	return half, done
+}
+
+func checkNoneLost(t *testing.T, addr string, rounds int) {
+	t.Helper()
 	seen := map[string]int{}
-	for _, r := range readAll(t, broker.addr, EventsTopic)[0] {
+	for _, r := range readAll(t, addr, EventsTopic)[0] {
 		seen[string(r.Value)]++
 	}
 	repeats := 0
-	for i := range 3 * each {
+	for i := range rounds * perRound {
 		switch n := seen[fmt.Sprint(i)]; {
 		case n == 0:
 			t.Errorf("record %d was acknowledged and is gone", i)
@@ -186,7 +217,7 @@ func TestProducerOutlivesKilledBroker(t *testing.T) {
 			repeats++
 		}
 	}
-	t.Logf("%d records were appended twice", repeats)
+	t.Logf("%d of %d records were appended twice", repeats, rounds*perRound)
 }
 
 func TestDirectoryIsLocked(t *testing.T) {
