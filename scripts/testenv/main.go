@@ -107,7 +107,7 @@ func runCommand(ctx context.Context, command, environ []string) (int, error) {
 	// itself. Elsewhere it gets a group of its own, so that a signal to us can be passed to all of it.
 	target := func() int { return cmd.Process.Pid }
 	if !terminal(os.Stdin) {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.SysProcAttr = env.OwnGroup()
 		target = func() int { return -cmd.Process.Pid }
 	}
 	cmd.Cancel = func() error { return syscall.Kill(target(), syscall.SIGTERM) }

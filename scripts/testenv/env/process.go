@@ -31,7 +31,7 @@ func startProcess(sp spec, logFile string) (*process, error) {
 	cmd := exec.Command(sp.path, sp.args...)
 	cmd.Env = append(os.Environ(), sp.env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = OwnGroup()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.path, err)
 	}
