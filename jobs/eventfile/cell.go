@@ -34,7 +34,7 @@ func looksNumeric(cell string) bool {
 	}
 	v := jsontext.Value(cell)
 	return v.IsValid() && v.Kind() == '0' && !strings.ContainsAny(cell, " \t\r\n") &&
-		(len(cell) <= maxDigits || strings.ContainsAny(cell, ".eE"))
+		(len(strings.TrimPrefix(cell, "-")) <= maxDigits || strings.ContainsAny(cell, ".eE"))
 }
 
 // unquote reads a cell as a text: a JSON string stands for what it quotes, all else for itself.

@@ -278,3 +278,30 @@ func TestItemsAndUsers(t *testing.T) {
 		t.Error(d, bad)
 	}
 }
+
+// FuzzReadEvents feeds any bytes under every name: what is read must be valid, and the end must come.
+func FuzzReadEvents(f *testing.F) {
+	f.Add("a.csv", []byte(header+"e1,u1,i1,view,1,2026-01-31T10:00:00Z,s1,p,1,x\n"))
+	f.Add("a.csv", []byte("user_id,item_id,type,event_time\n\"u1,i1,view\n"))
+	f.Add("a.jsonl", []byte(`{"user_id":"u1","item_id":"i1","type":"view","event_time":"2026-01-31T10:00:00Z"}`))
+	f.Add("u.data", []byte("7\t42\t4\t900000000\n"))
+	f.Add("a.gz", []byte("\x1f\x8b\x08"))
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		r, err := ReadEvents(name, bytes.NewReader(content))
+		if err != nil {
+			return
+		}
+		for row, err := range r.All() {
+			if err != nil {
+				continue
+			}
+			e := row.Record
+			if e.ID == "" {
+				e.ID = "x"
+			}
+			if rej := e.Check(); rej != nil || row.Line < 1 {
+				t.Fatalf("line %d: %v", row.Line, rej)
+			}
+		}
+	})
+}

@@ -23,7 +23,8 @@ type Writer struct {
 	columns []string
 	cells   []string
 	closers []io.Closer
-	line    []byte
+	json    lineEncoder
+	line    []byte // reused
 }
 
 // NewWriter returns a writer of events. columns names the context.* and properties.* columns of
@@ -88,11 +89,12 @@ func (w *Writer) Write(e *event.Event) error {
 	if w.csv != nil {
 		return w.writeCSV(e)
 	}
-	b, err := e.Encode()
+	b, err := w.json.append(w.line[:0], e)
 	if err != nil {
 		return err
 	}
-	if _, err := w.out.Write(append(b, '\n')); err != nil {
+	w.line = append(b, '\n')
+	if _, err := w.out.Write(w.line); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
 	return nil
@@ -103,7 +105,7 @@ func (w *Writer) writeCSV(e *event.Event) error {
 	if e.Value != nil {
 		value = formatNumber(*e.Value)
 	}
-	w.line = e.Time.Time().AppendFormat(w.line[:0], "2006-01-02T15:04:05.000Z07:00")
+	w.line = e.Time.Time().AppendFormat(w.line[:0], timeLayout)
 	fixed := [...]string{e.ID, e.UserID, e.ItemID, e.Type, value, string(w.line), e.SessionID}
 	copy(w.cells, fixed[:])
 	placed := 0

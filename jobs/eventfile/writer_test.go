@@ -2,6 +2,7 @@ package eventfile
 
 import (
 	"bytes"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,6 +86,35 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestShortEncoding compares the writer's short way with the codec.
+func TestShortEncoding(t *testing.T) {
+	var enc lineEncoder
+	rapid.Check(t, func(t *rapid.T) {
+		e := drawEvent(t)
+		if rapid.Bool().Draw(t, "plain") {
+			e.Properties = nil
+		}
+		e.Context = rapid.MapOfN(rapid.String(), rapid.String(), -1, 4).Draw(t, "context")
+		e.Time = event.Millis(rapid.Int64Range(-70_000_000_000_000, 300_000_000_000_000).Draw(t, "any time"))
+		want, wantErr := e.Encode()
+		got, gotErr := enc.append(nil, &e)
+		if (wantErr == nil) != (gotErr == nil) {
+			t.Fatalf("error %v, want %v", gotErr, wantErr)
+		}
+		if wantErr == nil && string(got) != string(want) {
+			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+	})
+	bad := event.Event{ID: "a\xff"}
+	if _, err := enc.append(nil, &bad); err == nil {
+		t.Error("bytes that are not UTF-8 are written")
+	}
+	infinite := event.Event{ID: "a", Value: ptr(math.Inf(1))}
+	if _, err := enc.append(nil, &infinite); err == nil {
+		t.Error("an infinite value is written")
+	}
 }
 
 func TestWriterRefuses(t *testing.T) {
