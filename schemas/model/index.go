@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -22,7 +24,12 @@ func RawPartitionPrefix(topicID string, epoch int64, partition int32) string {
 	return fmt.Sprintf("%s%s/epoch=%010d/p=%05d/", RawPrefix, topicID, epoch, partition)
 }
 
-// ParseRawKey takes a key of RawKey apart.
+// RawEpochPrefix returns the prefix of all objects of one epoch.
+func RawEpochPrefix(topicID string, epoch int64) string {
+	return fmt.Sprintf("%s%s/epoch=%010d/", RawPrefix, topicID, epoch)
+}
+
+// ParseRawKey takes a key of RawKey apart. Any other spelling of the numbers is refused.
 func ParseRawKey(key string) (topicID string, epoch int64, partition int32, first int64, err error) {
 	rest, ok := strings.CutPrefix(key, RawPrefix)
 	topicID, rest, ok2 := strings.Cut(rest, "/")
@@ -32,11 +39,25 @@ func ParseRawKey(key string) (topicID string, epoch int64, partition int32, firs
 	if _, err := fmt.Sscanf(rest, "epoch=%d/p=%d/%d.parquet", &epoch, &partition, &first); err != nil {
 		return "", 0, 0, 0, fmt.Errorf("archive key %q: %w", key, err)
 	}
+	if canonical := RawKey(topicID, epoch, partition, first); canonical != key || epoch < 0 || partition < 0 || first < 0 {
+		return "", 0, 0, 0, fmt.Errorf("archive key %q: not spelled as %q", key, canonical)
+	}
 	return topicID, epoch, partition, first, nil
 }
 
+// IndexPrefix is where the indexes of the epochs live.
+const IndexPrefix = "raw/index/"
+
 // IndexKey returns the key of an epoch's index.
-func IndexKey(epoch int64) string { return fmt.Sprintf("raw/index/%010d.json", epoch) }
+func IndexKey(epoch int64) string { return fmt.Sprintf("%s%010d.json", IndexPrefix, epoch) }
+
+// ParseIndexKey returns the epoch of a key of IndexKey.
+func ParseIndexKey(key string) (epoch int64, err error) {
+	if _, err := fmt.Sscanf(key, IndexPrefix+"%d.json", &epoch); err != nil || epoch < 0 || IndexKey(epoch) != key {
+		return 0, fmt.Errorf("index key %q: not spelled as %q", key, IndexKey(0))
+	}
+	return epoch, nil
+}
 
 // Index lists the archive objects of one epoch with their checksums. It is written by
 // compare-and-swap; every change raises Version, so that a manifest can name what it read.
@@ -65,10 +86,7 @@ type Object struct {
 // Add puts o into the index, or replaces the object of the same key, and reports whether anything changed.
 func (x *Index) Add(o Object) bool {
 	i, found := slices.BinarySearchFunc(x.Objects, o, func(a, b Object) int {
-		if a.Partition != b.Partition {
-			return int(a.Partition) - int(b.Partition)
-		}
-		return cmpInt64(a.First, b.First)
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.First, b.First))
 	})
 	if found && x.Objects[i] == o {
 		return false
@@ -96,6 +114,25 @@ func (x *Index) SetEnd(partition int32, offset int64) bool {
 	return true
 }
 
+// Missing returns the partitions, of those below n, in which the archive has not met the end of this
+// epoch yet. None is missing when the index is complete.
+func (x *Index) Missing(n int32) []int32 {
+	var missing []int32
+	for p := range n {
+		if _, met := x.End[p]; !met {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// Of returns the objects of one partition, by First.
+func (x *Index) Of(partition int32) []Object {
+	i, _ := slices.BinarySearchFunc(x.Objects, partition, func(o Object, p int32) int { return cmp.Compare(o.Partition, p) })
+	j, _ := slices.BinarySearchFunc(x.Objects, partition+1, func(o Object, p int32) int { return cmp.Compare(o.Partition, p) })
+	return x.Objects[i:j]
+}
+
 // CheckChain verifies that the objects cover [from[p], to[p]) of every partition without a gap or
 // an overlap.
 func (x *Index) CheckChain(from, to Cut) error {
@@ -116,9 +153,9 @@ func (x *Index) CheckChain(from, to Cut) error {
 		}
 		next[o.Partition] = o.End
 	}
-	for p, end := range to {
-		if next[p] != end {
-			return fmt.Errorf("epoch %d partition %d: the archive ends at offset %d, the epoch at %d", x.Epoch, p, next[p], end)
+	for _, p := range slices.Sorted(maps.Keys(to)) {
+		if next[p] != to[p] {
+			return fmt.Errorf("epoch %d partition %d: the archive ends at offset %d, the epoch at %d", x.Epoch, p, next[p], to[p])
 		}
 	}
 	return nil
@@ -129,10 +166,10 @@ type Import struct {
 	SHA256  string         `json:"sha256"` // of the source file
 	Format  string         `json:"format"`
 	Rows    int64          `json:"rows"`
-	Objects []ImportObject `json:"objects"` // sorted by Day
+	Objects []ImportObject `json:"objects"` // sorted by Day, then Key; a day may have several
 }
 
-// ImportObject is the raw file of one event day of an import.
+// ImportObject is a raw file of one event day of an import.
 type ImportObject struct {
 	Key    string `json:"key"`
 	Day    string `json:"day"` // YYYY-MM-DD, the epoch's label
@@ -144,17 +181,11 @@ type ImportObject struct {
 // ImportKey returns the key of an import's commit object.
 func ImportKey(sha string) string { return ImportPrefix + sha + "/index.json" }
 
-// ImportDayKey returns the key of an import's raw file for an event day.
-func ImportDayKey(sha, day string) string {
-	return ImportPrefix + sha + "/dt=" + day + "/part-00000.parquet"
-}
+// ImportDayKey returns the key of an import's first raw file for an event day.
+func ImportDayKey(sha, day string) string { return ImportPartKey(sha, day, 0) }
 
-func cmpInt64(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+// ImportPartKey returns the key of an import's raw file number part for an event day. A day has more
+// than one where the source is too large to be held in memory.
+func ImportPartKey(sha, day string, part int) string {
+	return fmt.Sprintf("%s%s/dt=%s/part-%05d.parquet", ImportPrefix, sha, day, part)
 }

@@ -31,6 +31,14 @@ func MarkKey(n int64) string { return fmt.Sprintf("%s%020d.json", MarkPrefix, n)
 // Date returns the warehouse date of the epoch that the mark closes: the date that its label ends.
 func (m Mark) Date() string { return DateOf(m.Label) }
 
+// ParseMarkKey returns the number of a key of MarkKey.
+func ParseMarkKey(key string) (n int64, err error) {
+	if _, err := fmt.Sscanf(key, MarkPrefix+"%d.json", &n); err != nil || n < 1 || MarkKey(n) != key {
+		return 0, fmt.Errorf("mark key %q: not spelled as %q", key, MarkKey(1))
+	}
+	return n, nil
+}
+
 // DateOf returns the date that a label ends, YYYY-MM-DD: midnight ends the day before it.
 func DateOf(label time.Time) string { return label.Add(-time.Nanosecond).UTC().Format(time.DateOnly) }
 
@@ -44,6 +52,9 @@ func ParseLabel(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, api.Errorf(api.Invalid, "date %s: a date such as 2026-01-31 or an instant such as 2026-01-31T10:00:00Z is accepted", api.Clip(s))
 	}
 	label = label.UTC()
+	if label.Nanosecond() != 0 {
+		return time.Time{}, api.Errorf(api.Invalid, "date %s: whole seconds are accepted", api.Clip(s))
+	}
 	if label.After(now) {
 		return time.Time{}, api.Errorf(api.Invalid, "date %s ends at %s, which is not over yet: the last whole day is %s",
 			s, label.Format(time.RFC3339), now.UTC().AddDate(0, 0, -1).Format(time.DateOnly))
@@ -52,18 +63,17 @@ func ParseLabel(s string, now time.Time) (time.Time, error) {
 }
 
 // Counter counts the marks of one partition: a record with the mark header counts only when it
-// carries the number after the last counted one. Epoch is that last number.
+// carries the number after the last counted one, in plain decimal. Epoch is that last number.
 type Counter struct {
 	Epoch int64
 }
 
 // Count takes the header's text and reports whether the record is the next mark.
 func (c *Counter) Count(header string) bool {
-	n, err := strconv.ParseInt(header, 10, 64)
-	if err != nil || n != c.Epoch+1 {
+	if header != strconv.FormatInt(c.Epoch+1, 10) {
 		return false
 	}
-	c.Epoch = n
+	c.Epoch++
 	return true
 }
 
