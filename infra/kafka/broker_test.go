@@ -37,12 +37,17 @@ func start(t *testing.T, dir string) *Embedded {
 
 func dial(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := Dial([]string{addr}, testLogger(t), append([]kgo.Opt{Local()}, opts...)...)
+	client, err := Dial([]string{addr}, testLogger(t), append([]kgo.Opt{Local(), fastRetry()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// fastRetry makes clients of a restarted broker find it at once.
+func fastRetry() kgo.Opt {
+	return kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond })
 }
 
 func ensure(t *testing.T, client *kgo.Client, spec Spec) Topics {

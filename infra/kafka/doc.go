@@ -10,7 +10,9 @@
 //	events.dlq  1                              dead letters
 //
 // [EnsureTopics] creates them explicitly and refuses those that exist in another shape. Topics are
-// never created by accident: a client from [Dial] does not ask for auto-creation.
+// never created by accident: a client from [Dial] does not ask for auto-creation. A client that has
+// used a topic never adopts its recreation under the same name: reading and writing then fail with
+// UNKNOWN_TOPIC_ID until a new client is dialed.
 //
 // # The embedded broker
 //

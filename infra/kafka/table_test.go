@@ -31,7 +31,7 @@ func follow(t *testing.T, addr, topic string) *follower {
 		},
 		Ready: func() { close(f.ready) }, // panics when it is called twice
 	}
-	go func() { f.done <- table.Follow(ctx, []string{addr}, testLogger(t), topic, Local()) }()
+	go func() { f.done <- table.Follow(ctx, []string{addr}, testLogger(t), topic, Local(), fastRetry()) }()
 	t.Cleanup(stop)
 	return f
 }
@@ -156,4 +156,22 @@ func TestFollowGoesOnAcrossARestartOfTheBroker(t *testing.T) {
 	}
 	f.stop()
 	<-f.done
+}
+
+func TestFollowFailsWhenTheTopicIsRecreated(t *testing.T) {
+	broker := start(t, "")
+	client := dial(t, broker.Addr())
+	ensure(t, client, Spec{})
+	produce(t, client, item("a", "1"), item("b", "1"))
+	f := follow(t, broker.Addr(), ItemsTopic)
+	f.wait(t)
+	if err := broker.Cluster().DeleteTopic(ItemsTopic); err != nil {
+		t.Fatal(err)
+	}
+	ensure(t, client, Spec{})
+	// A client never adopts the new id of a topic it has used, so this one has to be new.
+	produce(t, dial(t, broker.Addr()), item("c", "1"), item("c", "2"), item("c", "3"))
+	if err := <-f.done; err == nil {
+		t.Error("no error: the table holds the keys of a topic that is gone")
+	}
 }

@@ -61,7 +61,7 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, spec Spec) (Topics, e
 // createTopic creates a topic unless it exists. It looks first, because the right to create may have
 // been taken away once the topics were there.
 func createTopic(ctx context.Context, admin *kadm.Client, want wanted, replicas int16) error {
-	details, err := admin.ListTopics(ctx, want.name)
+	details, err := listTopics(ctx, admin, want.name)
 	if err != nil {
 		return fmt.Errorf("look up topic %s: %w", want.name, err)
 	}
@@ -165,7 +165,7 @@ func awaitTopics(ctx context.Context, admin *kadm.Client) (kadm.TopicDetails, er
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		details, err := admin.ListTopics(ctx, EventsTopic, ItemsTopic, UsersTopic, DeadLettersTopic)
+		details, err := listTopics(ctx, admin, EventsTopic, ItemsTopic, UsersTopic, DeadLettersTopic)
 		if err == nil {
 			err = notReady(details)
 		}
@@ -178,6 +178,12 @@ func awaitTopics(ctx context.Context, admin *kadm.Client) (kadm.TopicDetails, er
 		case <-tick.C:
 		}
 	}
+}
+
+// listTopics asks the broker. Without the authorized operations, which nothing here needs, kadm
+// would answer from the client's cache, which knows the id of a recreated topic seconds too late.
+func listTopics(ctx context.Context, admin *kadm.Client, names ...string) (kadm.TopicDetails, error) {
+	return admin.ListTopics(kadm.WithAuthorizedOps(ctx), names...)
 }
 
 func notReady(details kadm.TopicDetails) error {
