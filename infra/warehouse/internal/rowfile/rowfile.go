@@ -6,7 +6,6 @@ package rowfile
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/compress"
-	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 )
 
@@ -130,69 +128,5 @@ func releaseAll(columns []arrow.Array) {
 		if column != nil {
 			column.Release()
 		}
-	}
-}
-
-// Decode returns the records of a file. Verify its checksum first: the Parquet
-// library can return wrong rows from a damaged file. As a second line of
-// defence, panics become errors and the rows are counted against the footer.
-// The caller releases the records.
-func Decode(ctx context.Context, data []byte) (records []arrow.Record, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the Parquet reader panicked: %v", p)
-		}
-		if err != nil {
-			ReleaseRecords(records)
-			records = nil
-		}
-	}()
-	pf, err := file.NewParquetReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("open Parquet file: %w", err)
-	}
-	defer func() { err = errors.Join(err, pf.Close()) }()
-	// Not parallel: a panic in another goroutine could not be recovered.
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, fmt.Errorf("open Parquet file: %w", err)
-	}
-	var rows int64
-	for group := range pf.NumRowGroups() {
-		before := len(records)
-		if records, err = appendGroup(ctx, records, r, group); err != nil {
-			return records, fmt.Errorf("row group %d: %w", group, err)
-		}
-		for _, rec := range records[before:] {
-			rows += rec.NumRows()
-		}
-	}
-	if rows != pf.NumRows() {
-		return records, fmt.Errorf("read %d rows, the footer says %d", rows, pf.NumRows())
-	}
-	return records, nil
-}
-
-func appendGroup(ctx context.Context, records []arrow.Record, r *pqarrow.FileReader, group int) ([]arrow.Record, error) {
-	rr, err := r.GetRecordReader(ctx, nil, []int{group})
-	if err != nil {
-		return records, err
-	}
-	defer rr.Release()
-	for rr.Next() {
-		rec := rr.Record()
-		rec.Retain()
-		records = append(records, rec)
-	}
-	if err := rr.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return records, err
-	}
-	return records, nil
-}
-
-// ReleaseRecords releases all of them.
-func ReleaseRecords(records []arrow.Record) {
-	for _, rec := range records {
-		rec.Release()
 	}
 }
