@@ -1,0 +1,87 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/anabranch/anabranch/schemas/tile"
+)
+
+// ErrAhead says that a state has applied records beyond the fence it was loaded under, so it is not
+// that fence's state.
+var ErrAhead = errors.New("a state is ahead of its fence")
+
+// Blob is the new absolute value of the state under a key suffix.
+type Blob struct {
+	Suffix string
+	Value  []byte
+}
+
+// Result is what Apply computed.
+type Result struct {
+	Blobs      []Blob // the states that changed, each once
+	Applied    int    // events that counted
+	Duplicates int
+}
+
+// Apply adds a judged batch to the states under Batch.Touched and returns their new encodings. The
+// states are changed in place: after an error, or when the result is not stored, drop them. from is
+// the fence that Judge started at. Tiles that no window read at oldest (Unix ms) or later can reach
+// are pruned from the changed states; 0 prunes nothing.
+func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, oldest int64) (Result, error) {
+	for _, suffix := range b.Touched {
+		s := states[suffix]
+		if s == nil {
+			return Result{}, errors.New("apply batch: a touched state was not loaded")
+		}
+		if s.Next > from.Next {
+			return Result{}, fmt.Errorf("apply batch at offset %d: %w: it is at %d", from.Next, ErrAhead, s.Next)
+		}
+	}
+	var r Result
+	changed := make(map[string]struct{}, len(b.Touched))
+	for i := range b.events {
+		j := &b.events[i]
+		user := states[j.user]
+		duplicate := user.Recent.Seen(j.event.ID, j.epoch)
+		user.Next = j.offset + 1
+		changed[j.user] = struct{}{} // the ring of recent ids changed in any case
+		if duplicate {
+			r.Duplicates++
+			continue
+		}
+		r.Applied++
+		e.count(j, states, b.Next.Base)
+		changed[j.item], changed[globalSuffix] = struct{}{}, struct{}{}
+	}
+	r.Blobs = make([]Blob, 0, len(changed))
+	for _, suffix := range b.Touched {
+		if _, ok := changed[suffix]; ok {
+			r.Blobs = append(r.Blobs, e.encode(suffix, states[suffix], b.Next.Base, oldest))
+		}
+	}
+	return r, nil
+}
+
+// count adds an event to the states of its user, its item and the partition. What lies in an epoch
+// below the base was taken over by every retained generation already.
+func (e *Engine) count(j *judged, states map[string]*tile.State, base int64) {
+	for _, suffix := range [...]string{j.user, j.item, globalSuffix} {
+		s := states[suffix]
+		s.Next = j.offset + 1
+		if j.epoch >= base {
+			e.planOf(suffix).Apply(s, &j.event, j.epoch, e.partition, j.offset)
+		}
+	}
+}
+
+func (e *Engine) encode(suffix string, s *tile.State, base, oldest int64) Blob {
+	plan := e.planOf(suffix)
+	s.DropBelow(base)
+	if oldest > 0 {
+		for _, b := range s.Epochs {
+			plan.Prune(b.Bucket, oldest)
+		}
+	}
+	return Blob{suffix, plan.AppendState(nil, s)}
+}

@@ -1,0 +1,40 @@
+// Package live is the speed layer: it turns the events topic into live state in Redis, exactly once.
+//
+// It has two halves. [Engine] is a pure step: a batch of records of one partition and the states
+// that they touch go in, new absolute states and the next fence come out. [Runner] drives it: it
+// polls Kafka, loads what the step needs, and hands the result to one fenced script
+// (infra/redis.Store.Commit). Nothing else writes live state.
+//
+// # Where a partition stands
+//
+// The fence in Redis is the only position. The runner starts at the fence, never at the group's
+// committed offset (which it writes for lag displays alone), and goes back to the fence whenever it
+// is not certain: after an error, after a commit that found another fence (somebody else moved it,
+// or Redis lost writes), and every few seconds to notice a rollback while idle. Going back is one
+// procedure (recover.go): drop the cache, read the fence, or open one at the floor, and seek. Since
+// states are absolute values that carry their own next offset, doing work twice is harmless.
+//
+// A partition owner is in one of three phases:
+//
+//	lost      it does not know where it stands; fetching is paused; recover is due
+//	running   fence and cache agree with Redis as of the last commit
+//	halted    a person has to act (another topic id, records gone from Kafka); it says what to do
+//	          and looks again every few seconds
+//
+// # The loop
+//
+// One goroutine polls whatever Kafka has delivered by then, so that batches grow with the load and
+// an idle system answers at once; it hands every partition's records to a goroutine of its own and
+// waits for all of them. Rebalances are blocked in between, so an owner never loses its partition in
+// the middle of a step. Should two owners meet nevertheless, the fence lets exactly one of them
+// commit a position and sends the other one back.
+//
+// # Invariants
+//
+//   - Dead letters are acknowledged by Kafka before the fence moves past their records; a crash in
+//     between repeats them, and their position identifies them.
+//   - A batch of judged records is applied to cached states in place. A failed commit therefore
+//     drops the cache.
+//   - Tiles that no window can reach any more are pruned by the runner's clock with a margin, never
+//     by a record's timestamp: a producer's broken clock must not erase anything.
+package live

@@ -1,0 +1,144 @@
+package live
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/schemas/tile"
+)
+
+// Engine computes the live states of one partition. It has no clock, does no I/O and keeps nothing
+// between calls.
+type Engine struct {
+	user, item, global *tile.Plan
+	validity           event.Validity
+	partition          int32
+}
+
+// NewEngine compiles the catalogue for one partition of a topic with the given number of them.
+func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error) {
+	e := &Engine{validity: event.Validity{Partitions: partitions}, partition: partition}
+	for _, p := range []struct {
+		entity feature.Entity
+		plan   **tile.Plan
+	}{{feature.User, &e.user}, {feature.Item, &e.item}, {feature.Global, &e.global}} {
+		plan, err := tile.Compile(c, p.entity)
+		if err != nil {
+			return nil, fmt.Errorf("live engine of partition %d: %w", partition, err)
+		}
+		*p.plan = plan
+	}
+	return e, nil
+}
+
+// Namespace names the live state of a catalogue: states of another definition or of other validity
+// rules are never mixed with it.
+func Namespace(c feature.Catalogue) string {
+	return c.Hash()[:12] + "-v" + strconv.Itoa(event.ValidatorVersion)
+}
+
+// Fence is the part of a partition's fence that the engine moves (infra/redis.Fence has the rest).
+type Fence struct {
+	Base  int64 // least epoch whose buckets are kept
+	Epoch int64 // epoch of the record before Next
+	Next  int64 // offset of the first record that is not applied yet
+}
+
+// Record is one record of the partition.
+type Record struct {
+	Offset      int64
+	Key, Value  []byte
+	ContentType string
+	IsMark      bool  // carries the mark header
+	Mark        int64 // the header's number; 0 when it is no proper mark
+	LogTime     event.Millis
+}
+
+// DeadLetter is an invalid record: its offset is its identity within the partition.
+type DeadLetter struct {
+	Offset     int64
+	Rejection  *event.Rejection
+	Key, Value []byte
+}
+
+// Batch is what Judge made of some records.
+type Batch struct {
+	Next    Fence        // the fence after the records
+	Touched []string     // the state keys (suffixes) that Apply needs, each once
+	Letters []DeadLetter // the invalid records
+	events  []judged
+}
+
+// Events is the number of valid records, duplicates among them.
+func (b *Batch) Events() int { return len(b.events) }
+
+// judged is a valid record with the epoch it belongs to and the key suffixes of its states.
+type judged struct {
+	event         event.Event
+	epoch, offset int64
+	user, item    string
+}
+
+// Judge counts marks and validates records, which must be in the order of the log. Records before
+// the fence are skipped: they are applied already. A floor that has risen is given as f.Base.
+func (e *Engine) Judge(f Fence, records []Record) Batch {
+	b := Batch{Next: f, events: make([]judged, 0, len(records))}
+	marks := model.Counter{Epoch: f.Epoch}
+	seen := make(map[string]struct{}, len(records))
+	touch := func(suffix string) {
+		if _, ok := seen[suffix]; !ok {
+			seen[suffix] = struct{}{}
+			b.Touched = append(b.Touched, suffix)
+		}
+	}
+	for _, r := range records {
+		if r.Offset < f.Next {
+			continue
+		}
+		b.Next.Next = r.Offset + 1
+		if r.IsMark {
+			marks.Count(strconv.FormatInt(r.Mark, 10))
+			continue
+		}
+		ev, rejection := e.validity.Check(event.Record{
+			Key: r.Key, Value: r.Value, ContentType: r.ContentType, Partition: e.partition, LogTime: r.LogTime,
+		})
+		if rejection != nil {
+			b.Letters = append(b.Letters, DeadLetter{r.Offset, rejection, r.Key, r.Value})
+			continue
+		}
+		j := judged{ev, marks.Epoch, r.Offset, userSuffix(ev.UserID), itemSuffix(ev.ItemID)}
+		touch(j.user)
+		touch(j.item)
+		touch(globalSuffix)
+		b.events = append(b.events, j)
+	}
+	b.Next.Epoch = marks.Epoch
+	return b
+}
+
+// The suffixes of state keys, as infra/redis.Keys appends them to the prefix of an incarnation.
+const globalSuffix = "g"
+
+func userSuffix(id string) string { return "u:" + id }
+func itemSuffix(id string) string { return "i:" + id }
+
+// planOf returns the plan of the states under a suffix.
+func (e *Engine) planOf(suffix string) *tile.Plan {
+	switch {
+	case strings.HasPrefix(suffix, "u:"):
+		return e.user
+	case strings.HasPrefix(suffix, "i:"):
+		return e.item
+	}
+	return e.global
+}
+
+// Decode reads the blob stored under a suffix. No blob is the state of an entity never seen.
+func (e *Engine) Decode(suffix string, blob []byte) (*tile.State, error) {
+	return e.planOf(suffix).DecodeState(blob)
+}

@@ -1,0 +1,61 @@
+package live
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the runner's collectors. No label carries anything from a record.
+type metrics struct {
+	records, applied, duplicates, roundTrips prometheus.Counter
+	letters, mismatches                      *prometheus.CounterVec
+	lag, halted                              *prometheus.GaugeVec
+	servable                                 prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "anabranch", Subsystem: "live", Name: name, Help: help})
+	}
+	counters := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "anabranch", Subsystem: "live", Name: name, Help: help}, []string{label})
+	}
+	gauges := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "anabranch", Subsystem: "live", Name: name, Help: help}, []string{"partition"})
+	}
+	m := &metrics{
+		records:    counter("records_total", "Records behind the fence, marks and invalid ones included."),
+		applied:    counter("events_applied_total", "Events that counted."),
+		duplicates: counter("duplicates_total", "Valid records that the duplicate rule dropped."),
+		roundTrips: counter("redis_round_trips_total", "Commands sent to Redis."),
+		letters:    counters("dead_letters_total", "Invalid records, by reason.", "reason"),
+		mismatches: counters("fence_mismatches_total", "Times the stored fence was not the expected one, by where it was: ahead, behind, missing or replaced.", "kind"),
+		lag:        gauges("lag_records", "Offsets between the fence and the end of the partition."),
+		halted:     gauges("halted", "1 while a partition waits for a person."),
+		servable: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "anabranch", Subsystem: "live", Name: "event_to_servable_seconds",
+			Help:    "Time from an event's log time to its state being readable.",
+			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 60, 600},
+		}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{
+		m.records, m.applied, m.duplicates, m.roundTrips, m.letters, m.mismatches, m.lag, m.halted, m.servable,
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func partitionLabel(p int32) string { return strconv.Itoa(int(p)) }
+
+// forget removes the gauges of a partition that is somebody else's now.
+func (m *metrics) forget(p int32) {
+	m.lag.DeleteLabelValues(partitionLabel(p))
+	m.halted.DeleteLabelValues(partitionLabel(p))
+}

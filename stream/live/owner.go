@@ -1,0 +1,235 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/redis"
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/tile"
+	"github.com/anabranch/anabranch/stream/ingest/deadletter"
+)
+
+// phase is what an owner knows about its partition; see the package comment.
+type phase int
+
+const (
+	lost phase = iota
+	running
+	halted
+)
+
+// pruneMargin is how far behind the runner's clock a reader's clock may be.
+const pruneMargin = time.Hour
+
+// errMismatch says that the stored fence is not the expected one.
+var errMismatch = errors.New("the stored fence is another one")
+
+// owner works on one partition. It is used by one goroutine at a time.
+type owner struct {
+	r         *Runner
+	partition int32
+	keys      redis.Keys
+	engine    *Engine
+	cache     *cache
+
+	phase phase
+	fence redis.Fence
+	raw   string // the fence as stored
+
+	retry  time.Time     // not to be recovered before
+	delay  time.Duration // the last delay, for the backoff
+	reason string        // why it is lost or halted
+}
+
+func (r *Runner) newOwner(partition int32) (*owner, error) {
+	engine, err := NewEngine(r.cfg.Catalogue, partition, r.cfg.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	return &owner{
+		r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheEntries),
+		keys: redis.Keys{Partition: partition, Namespace: r.namespace},
+	}, nil
+}
+
+// process applies records in batches, each with one commit. high is the end of the partition as
+// Kafka told it with them.
+func (o *owner) process(ctx context.Context, records []*kgo.Record, high int64) error {
+	for len(records) > 0 {
+		n := min(len(records), o.r.cfg.BatchRecords)
+		if err := o.step(ctx, records[:n]); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	o.r.metrics.lag.WithLabelValues(partitionLabel(o.partition)).Set(float64(max(0, high-o.fence.Next)))
+	return nil
+}
+
+// step applies one batch: judge, load, apply, dead letters, commit.
+func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
+	from := o.engineFence()
+	batch := o.engine.Judge(from, toEngine(records))
+	if batch.Next == o.storedFence() {
+		return nil // all of it was applied before
+	}
+	states, err := o.load(ctx, batch.Touched)
+	if err != nil {
+		return err
+	}
+	oldest := o.r.cfg.Clock().Add(-pruneMargin).UnixMilli()
+	result, err := o.engine.Apply(from, &batch, states, oldest)
+	if errors.Is(err, ErrAhead) {
+		return fmt.Errorf("%w: %w", errMismatch, err)
+	}
+	if err != nil {
+		return fmt.Errorf("partition %d: %w", o.partition, err)
+	}
+	if err := o.bury(ctx, batch.Letters); err != nil {
+		return err
+	}
+	if err := o.commit(ctx, batch.Next, result.Blobs); err != nil {
+		return err
+	}
+	o.cache.shrink()
+	o.observe(records, from, &batch, result)
+	return nil
+}
+
+// engineFence is the fence as the next batch starts from it, with the base that the floor asks for.
+func (o *owner) engineFence() Fence {
+	f := o.storedFence()
+	f.Base = max(f.Base, o.r.cfg.Floor())
+	return f
+}
+
+func (o *owner) storedFence() Fence {
+	return Fence{Base: o.fence.Base, Epoch: o.fence.Epoch, Next: o.fence.Next}
+}
+
+func toEngine(records []*kgo.Record) []Record {
+	out := make([]Record, len(records))
+	for i, r := range records {
+		mark, isMark := kafka.MarkNumber(r)
+		out[i] = Record{
+			Offset: r.Offset, Key: r.Key, Value: r.Value, IsMark: isMark, Mark: mark,
+			ContentType: contentType(r), LogTime: event.MillisOf(r.Timestamp),
+		}
+	}
+	return out
+}
+
+func contentType(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == event.ContentTypeHeader {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// load returns the states under the suffixes, from the cache or with one read from Redis.
+func (o *owner) load(ctx context.Context, suffixes []string) (map[string]*tile.State, error) {
+	states := make(map[string]*tile.State, len(suffixes))
+	var missing, keys []string
+	prefix := o.keys.State(o.fence.Incarnation)
+	for _, suffix := range suffixes {
+		if s := o.cache.get(suffix); s != nil {
+			states[suffix] = s
+			continue
+		}
+		missing, keys = append(missing, suffix), append(keys, prefix+suffix)
+	}
+	if len(missing) == 0 {
+		return states, nil
+	}
+	o.r.metrics.roundTrips.Inc()
+	blobs, err := o.r.store.LoadBlobs(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("load states of partition %d: %w", o.partition, err)
+	}
+	for i, suffix := range missing {
+		s, err := o.engine.Decode(suffix, blobs[i])
+		if err != nil {
+			return nil, fmt.Errorf("load states of partition %d: %w", o.partition, err)
+		}
+		states[suffix] = s
+		o.cache.put(suffix, s)
+	}
+	return states, nil
+}
+
+// bury writes dead letters and waits until Kafka has them.
+func (o *owner) bury(ctx context.Context, letters []DeadLetter) error {
+	if len(letters) == 0 {
+		return nil
+	}
+	records := make([]*kgo.Record, len(letters))
+	for i, l := range letters {
+		position := event.Position{TopicID: o.fence.TopicID, Partition: o.partition, Offset: l.Offset}
+		records[i] = deadletter.FromLog(o.r.cfg.DeadLettersTopic, position, l.Rejection, l.Key, l.Value)
+	}
+	if err := o.r.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("write %d dead letters of partition %d: %w", len(letters), o.partition, err)
+	}
+	return nil
+}
+
+// commit moves the fence to next and stores the blobs, or changes nothing and says so.
+func (o *owner) commit(ctx context.Context, next Fence, blobs []Blob) error {
+	fence := o.fence
+	fence.Base, fence.Epoch, fence.Next = next.Base, next.Epoch, next.Next
+	writes := make([]redis.KV, len(blobs))
+	prefix := o.keys.State(fence.Incarnation)
+	for i, b := range blobs {
+		writes[i] = redis.KV{Key: prefix + b.Suffix, Value: b.Value}
+	}
+	o.r.metrics.roundTrips.Inc()
+	result, err := o.r.store.Commit(ctx, o.keys, o.raw, fence, writes, nil)
+	if err != nil {
+		return err
+	}
+	if !result.OK {
+		return o.mismatch(result.Stored)
+	}
+	o.fence, o.raw = fence, result.Stored
+	return nil
+}
+
+// mismatch counts what was found in place of the expected fence.
+func (o *owner) mismatch(stored string) error {
+	kind := "replaced"
+	found, err := redis.ParseFence(stored)
+	switch {
+	case stored == "":
+		kind = "missing"
+	case err != nil || found.Incarnation != o.fence.Incarnation || found.TopicID != o.fence.TopicID:
+	case found.Next > o.fence.Next:
+		kind = "ahead"
+	case found.Next < o.fence.Next:
+		kind = "behind"
+	}
+	o.r.metrics.mismatches.WithLabelValues(kind).Inc()
+	return fmt.Errorf("partition %d at offset %d: %w (%s)", o.partition, o.fence.Next, errMismatch, kind)
+}
+
+func (o *owner) observe(records []*kgo.Record, from Fence, b *Batch, result Result) {
+	m, now := o.r.metrics, o.r.cfg.Clock()
+	m.applied.Add(float64(result.Applied))
+	m.duplicates.Add(float64(result.Duplicates))
+	for _, l := range b.Letters {
+		m.letters.WithLabelValues(l.Rejection.Reason).Inc()
+	}
+	for _, r := range records {
+		if r.Offset >= from.Next {
+			m.records.Inc()
+			m.servable.Observe(max(0, now.Sub(r.Timestamp).Seconds()))
+		}
+	}
+}

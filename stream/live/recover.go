@@ -1,0 +1,177 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/redis"
+)
+
+// haltError is a state of affairs that only a person can change. Its text says what to do.
+type haltError struct{ text string }
+
+func (e *haltError) Error() string { return e.text }
+
+func haltf(format string, args ...any) error { return &haltError{fmt.Sprintf(format, args...)} }
+
+// held is what Kafka holds of a partition now.
+type held struct {
+	topicID    string
+	start, end int64
+}
+
+// recover finds out where the partition stands, or opens a fence where there is none. Afterwards
+// o.fence is what Redis holds and the cache is empty; the caller seeks there.
+func (o *owner) recover(ctx context.Context) error {
+	o.cache.clear()
+	l, err := o.r.readLog(ctx, o.partition)
+	if err != nil {
+		return err
+	}
+	o.r.metrics.roundTrips.Inc()
+	fence, raw, found, err := o.r.store.ReadFence(ctx, o.keys)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if fence, raw, err = o.open(ctx, l); err != nil {
+			return err
+		}
+	}
+	if err := o.check(fence, l); err != nil {
+		return err
+	}
+	o.fence, o.raw = fence, raw
+	return nil
+}
+
+// check refuses a fence that the log cannot continue.
+func (o *owner) check(f redis.Fence, l held) error {
+	const rebuild = "to rebuild the state from the floor, stop the live runners, delete the key %s in Redis and start them again"
+	switch {
+	case f.TopicID != l.topicID:
+		return haltf("partition %d: its live state is of topic id %s, but topic %s has id %s now, so it was deleted and created anew; "+rebuild,
+			o.partition, f.TopicID, o.r.cfg.Topic, l.topicID, o.keys.Fence())
+	case f.Next < l.start:
+		return haltf("partition %d: live state has to continue at offset %d, but Kafka holds records from offset %d on only; "+
+			"raise the retention of topic %s, publish a generation whose cut lies behind that offset, then "+rebuild,
+			o.partition, f.Next, l.start, o.r.cfg.Topic, o.keys.Fence())
+	case f.Next > l.end:
+		return haltf("partition %d: live state has to continue at offset %d, but the log ends at %d, so Kafka lost records; "+rebuild,
+			o.partition, f.Next, l.end, o.keys.Fence())
+	}
+	return nil
+}
+
+// open creates the fence of a new incarnation at the floor.
+func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
+	origin, err := o.r.cfg.Origin(ctx, o.partition)
+	if err != nil {
+		return redis.Fence{}, "", fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
+	}
+	if origin.Offset < l.start {
+		return redis.Fence{}, "", haltf("partition %d: live state has to be filled from offset %d, where epoch %d begins, but Kafka holds records from offset %d on only; "+
+			"raise the retention of topic %s and publish a generation whose cut lies behind that offset",
+			o.partition, origin.Offset, origin.Base, l.start, o.r.cfg.Topic)
+	}
+	fence := redis.Fence{
+		TopicID: l.topicID, Base: origin.Base, Next: origin.Offset, Target: l.end,
+		// The mark that begins the base epoch is the first record to be read, and is counted then.
+		Epoch:       max(0, origin.Base-1),
+		Incarnation: ulid.MustNewDefault(o.r.cfg.Clock()).String(),
+	}
+	o.r.metrics.roundTrips.Inc()
+	result, err := o.r.store.Open(ctx, o.keys, fence)
+	if err != nil {
+		return redis.Fence{}, "", err
+	}
+	if !result.OK { // another runner was faster
+		fence, err := redis.ParseFence(result.Stored)
+		return fence, result.Stored, err
+	}
+	o.r.cfg.Logger.Info("live state opened", "partition", o.partition, "from", fence.Next, "to", fence.Target, "base", fence.Base, "incarnation", fence.Incarnation)
+	return fence, result.Stored, nil
+}
+
+// verify looks after an idle partition: is its fence still the stored one, does the floor ask for a
+// higher base?
+func (o *owner) verify(ctx context.Context) error {
+	o.r.metrics.roundTrips.Inc()
+	_, raw, _, err := o.r.store.ReadFence(ctx, o.keys)
+	if err != nil {
+		return err
+	}
+	if raw != o.raw {
+		return o.mismatch(raw)
+	}
+	if f := o.engineFence(); f != o.storedFence() {
+		return o.commit(ctx, f, nil)
+	}
+	return nil
+}
+
+// readLog asks Kafka what it holds of a partition.
+func (r *Runner) readLog(ctx context.Context, partition int32) (held, error) {
+	topic := r.cfg.Topic
+	details, err := kadm.NewClient(r.client).ListTopics(ctx, topic)
+	if err != nil {
+		return held{}, fmt.Errorf("look up topic %s: %w", topic, err)
+	}
+	if err := details.Error(); err != nil {
+		return held{}, fmt.Errorf("look up topic %s: %w", topic, err)
+	}
+	start, err := kafka.StartOffsets(ctx, r.client, topic)
+	if err != nil {
+		return held{}, err
+	}
+	end, err := kafka.EndOffsets(ctx, r.client, topic)
+	if err != nil {
+		return held{}, err
+	}
+	first, known := start[partition]
+	last, knownEnd := end[partition]
+	if !known || !knownEnd {
+		return held{}, fmt.Errorf("topic %s has no partition %d", topic, partition)
+	}
+	return held{kafka.HexID(details[topic].ID), first, last}, nil
+}
+
+// The delays between attempts to recover.
+const (
+	firstDelay = 20 * time.Millisecond
+	maxDelay   = 5 * time.Second
+)
+
+// lose notes that the owner no longer knows where it stands, and why. It reports it once: a halt as
+// an error, what will be tried again as a warning.
+func (o *owner) lose(err error) {
+	logger, now := o.r.cfg.Logger, o.r.cfg.Clock()
+	o.cache.clear()
+	var halt *haltError
+	if errors.As(err, &halt) {
+		if o.phase != halted || o.reason != err.Error() {
+			logger.Error("live partition halted", "partition", o.partition, "reason", err.Error())
+		}
+		o.phase, o.reason, o.retry = halted, err.Error(), now.Add(o.r.cfg.CheckEvery)
+		o.report()
+		return
+	}
+	if o.reason != err.Error() {
+		logger.Warn("live partition goes back to its fence", "partition", o.partition, "reason", err.Error())
+	}
+	o.delay = min(max(2*o.delay, firstDelay), maxDelay)
+	o.phase, o.reason, o.retry = lost, err.Error(), now.Add(o.delay)
+	o.report()
+}
+
+// found notes that the owner runs from o.fence on.
+func (o *owner) found() {
+	o.phase, o.reason = running, ""
+	o.report()
+}

@@ -1,0 +1,436 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/anabranch/anabranch/stream/ingest/deadletter"
+)
+
+func TestRunnerAppliesEverything(t *testing.T) {
+	s := newSystem(t, 3)
+	s.produce(someEvents(0, 300)...)
+	r, stop := s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	s.check(0)
+	s.mark()
+	s.garbage("{", `{"event_id":"x"}`)
+	s.produce(someEvents(300, 300)...)
+	s.awaitCaughtUp()
+	s.check(0)
+	s.check(1)
+	for _, p := range r.Status() {
+		if !p.Running || p.Halted {
+			t.Errorf("partition %d: %+v", p.Partition, p)
+		}
+	}
+	if got := metric(t, r, "dead_letters_total", "malformed") + metric(t, r, "dead_letters_total", "required"); got != 2 {
+		t.Errorf("%v dead letters were counted, want 2", got)
+	}
+	stop()
+	s.checkLagIsShown()
+}
+
+// checkLagIsShown compares the group's committed offsets with the fences.
+func (s *system) checkLagIsShown() {
+	s.t.Helper()
+	committed, err := kadm.NewClient(s.client).FetchOffsets(context.Background(), "live-"+s.topic)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fences, _ := s.fences()
+	for p, f := range fences {
+		if o, ok := committed.Lookup(s.topic, p); !ok || o.At != f.Next {
+			s.t.Errorf("partition %d: committed %d, the fence is at %d", p, o.At, f.Next)
+		}
+	}
+}
+
+func TestRunnerBuriesInvalidRecords(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 5)...)
+	s.garbage("not json")
+	_, stop := s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	stop()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	records := s.client.PollFetches(ctx).Records()
+	if len(records) != 1 {
+		t.Fatalf("%d dead letters, want 1", len(records))
+	}
+	headers := map[string]string{}
+	for _, h := range records[0].Headers {
+		headers[h.Key] = string(h.Value)
+	}
+	fences, _ := s.fences()
+	if headers[deadletter.HeaderTopicID] != fences[0].TopicID || headers[deadletter.HeaderPartition] != "0" ||
+		headers[deadletter.HeaderOffset] != "5" || headers[deadletter.HeaderReason] != "malformed" || string(records[0].Value) != "not json" {
+		t.Errorf("dead letter %q has headers %v", records[0].Value, headers)
+	}
+}
+
+// fault is a hook of go-redis that fails calls before or after they reach the server.
+type fault struct {
+	every  atomic.Int64 // 1 in so many calls fails; 0: none
+	before atomic.Bool  // every call fails before it is sent
+	failed atomic.Int64
+}
+
+var errInjected = errors.New("injected fault")
+
+func (f *fault) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (f *fault) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+func (f *fault) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		every := f.every.Load()
+		strike := every > 0 && rand.Int64N(every) == 0
+		if f.before.Load() || strike && rand.IntN(2) == 0 {
+			f.failed.Add(1)
+			cmd.SetErr(errInjected)
+			return errInjected
+		}
+		err := next(ctx, cmd)
+		if strike { // the server executed it, the answer is lost
+			f.failed.Add(1)
+			cmd.SetErr(errInjected)
+			return errInjected
+		}
+		return err
+	}
+}
+
+func TestRunnerSurvivesFaultsAndKills(t *testing.T) {
+	s := newSystem(t, 2)
+	var f fault
+	f.every.Store(4)
+	for round := range 6 {
+		client := s.dialRedis()
+		client.AddHook(&f)
+		cfg := s.config(client)
+		cfg.BatchRecords = 7
+		_, stop := s.start(cfg)
+		s.produce(someEvents(round*200, 200)...)
+		if round%2 == 0 {
+			s.mark()
+			s.garbage("{")
+		}
+		before := f.failed.Load()
+		s.await("some faults", func() bool { return f.failed.Load() > before+3 })
+		stop()
+	}
+	f.every.Store(0)
+	s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	s.check(0)
+	s.check(2)
+}
+
+func TestRunnerWaitsForRedis(t *testing.T) {
+	s := newSystem(t, 2)
+	var f fault
+	client := s.dialRedis()
+	client.AddHook(&f)
+	f.before.Store(true)
+	r, _ := s.start(s.config(client))
+	s.produce(someEvents(0, 100)...)
+	s.await("failed calls", func() bool { return f.failed.Load() > 4 })
+	for _, p := range r.Status() {
+		if p.Running {
+			t.Errorf("partition %d says that it runs while Redis is away", p.Partition)
+		}
+	}
+	f.before.Store(false)
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+func TestTwoRunnersFight(t *testing.T) {
+	s := newSystem(t, 2)
+	a := s.config(s.redis)
+	b := s.config(s.dialRedis())
+	b.Group += "-other" // another group: both own every partition
+	a.BatchRecords, b.BatchRecords = 5, 8
+	ra, _ := s.start(a)
+	rb, _ := s.start(b)
+	for i := range 10 {
+		s.produce(someEvents(i*60, 60)...)
+		if i%4 == 1 {
+			s.mark()
+		}
+		s.awaitCaughtUp()
+	}
+	s.check(0)
+	s.check(1)
+	ahead := metric(t, ra, "fence_mismatches_total", "ahead") + metric(t, rb, "fence_mismatches_total", "ahead")
+	if ahead == 0 {
+		t.Error("the runners never met, so nothing was tested")
+	}
+}
+
+func TestTwoRunnersShare(t *testing.T) {
+	s := newSystem(t, 4)
+	s.produce(someEvents(0, 100)...)
+	first, stop := s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	second, _ := s.start(s.config(s.redis))
+	var once sync.Once
+	s.await("partitions to be shared", func() bool {
+		once.Do(func() { s.produce(someEvents(100, 50)...) })
+		return len(first.Status()) == 2 && len(second.Status()) == 2
+	})
+	s.produce(someEvents(150, 100)...)
+	s.awaitCaughtUp()
+	stop()
+	s.produce(someEvents(250, 100)...)
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+func TestRedisLosesEverything(t *testing.T) {
+	s := newSystem(t, 2)
+	if strings.Contains(s.redisAddr, ":6379") {
+		t.Skip("FLUSHALL would empty a Redis that may hold more than this test's keys; name one on another port")
+	}
+	s.produce(someEvents(0, 200)...)
+	r, _ := s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	s.mark()
+	s.produce(someEvents(200, 50)...)
+	s.awaitCaughtUp()
+	before, _ := s.fences()
+	s.raiseFloor(1)
+	s.await("the base to rise", func() bool { f, ok := s.fences(); return ok && f[0].Base == 1 && f[1].Base == 1 })
+	if err := s.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.produce(someEvents(250, 50)...)
+	s.awaitCaughtUp()
+	after, _ := s.fences()
+	for p, f := range after {
+		if f.Incarnation == before[p].Incarnation || f.Base != 1 || f.Epoch != 1 || !f.Filled() {
+			t.Errorf("partition %d: fence %+v does not look refilled from the floor", p, f)
+		}
+	}
+	s.check(1)
+	if metric(t, r, "fence_mismatches_total", "missing") == 0 {
+		t.Error("no missing fence was counted")
+	}
+	if err := s.redis.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.produce(someEvents(300, 50)...)
+	s.awaitCaughtUp()
+	s.check(1)
+}
+
+// TestRedisFallsBack restores an older fence and states while the runner is idle.
+func TestRedisFallsBack(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 100)...)
+	r, _ := s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	old := s.dump()
+	s.produce(someEvents(100, 100)...)
+	s.awaitCaughtUp()
+	s.restore(old)
+	s.await("the rollback to be noticed", func() bool {
+		return metric(t, r, "fence_mismatches_total", "behind") > 0
+	})
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+func (s *system) dump() map[string]string {
+	s.t.Helper()
+	ctx := context.Background()
+	out := map[string]string{}
+	scan := s.redis.Scan(ctx, 0, s.keys(0).Slot()+s.keys(0).Namespace+"*", 1000).Iterator()
+	for scan.Next(ctx) {
+		out[scan.Val()] = s.redis.Get(ctx, scan.Val()).Val()
+	}
+	if scan.Err() != nil || len(out) == 0 {
+		s.t.Fatalf("dumped %d keys: %v", len(out), scan.Err())
+	}
+	return out
+}
+
+// restore makes the partition's keys what they were, in one step.
+func (s *system) restore(old map[string]string) {
+	s.t.Helper()
+	now := s.dump()
+	_, err := s.redis.TxPipelined(context.Background(), func(p goredis.Pipeliner) error {
+		for k := range now {
+			p.Del(context.Background(), k)
+		}
+		for k, v := range old {
+			p.Set(context.Background(), k, v, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestCommittedOffsetsAreIgnored(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 50)...)
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(s.topic, 0, 45, -1)
+	if err := kadm.NewClient(s.client).CommitAllOffsets(t.Context(), "live-"+s.topic, offsets); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+func TestFloorRaisesBase(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 60)...)
+	s.mark()
+	s.produce(someEvents(60, 60)...)
+	s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	before := len(s.dump()[s.keys(0).Global(s.incarnation())])
+	s.raiseFloor(1)
+	s.await("the base of an idle partition to rise", func() bool { f, _ := s.fences(); return f[0].Base == 1 })
+	s.produce(someEvents(120, 60)...)
+	s.awaitCaughtUp()
+	s.check(1)
+	if after := len(s.dump()[s.keys(0).Global(s.incarnation())]); after >= before {
+		t.Errorf("the touched global state has %d bytes, %d before: epoch 0 was not dropped", after, before)
+	}
+}
+
+func (s *system) incarnation() string {
+	f, _ := s.fences()
+	return f[0].Incarnation
+}
+
+func TestHalts(t *testing.T) {
+	tests := []struct {
+		name, want string
+		harm       func(s *system)
+	}{
+		{"topic recreated", "deleted and created anew", func(s *system) {
+			admin := kadm.NewClient(s.client)
+			if _, err := admin.DeleteTopic(context.Background(), s.topic); err != nil {
+				s.t.Fatal(err)
+			}
+			s.await("the topic to be created again", func() bool {
+				_, err := admin.CreateTopic(context.Background(), 1, 1, nil, s.topic)
+				return err == nil
+			})
+		}},
+		{"records removed", "holds records from offset 80 on only", func(s *system) {
+			s.produce(someEvents(50, 50)...)
+			offsets := kadm.Offsets{}
+			offsets.AddOffset(s.topic, 0, 80, -1)
+			if _, err := kadm.NewClient(s.client).DeleteRecords(context.Background(), offsets); err != nil {
+				s.t.Fatal(err)
+			}
+		}},
+		{"fence beyond the log", "Kafka lost records", func(s *system) {
+			fence, _ := s.fences()
+			f := fence[0]
+			f.Next += 1000
+			raw, err := f.Encode()
+			if err == nil {
+				err = s.redis.Set(context.Background(), s.keys(0).Fence(), raw, 0).Err()
+			}
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSystem(t, 1)
+			s.produce(someEvents(0, 50)...)
+			_, stop := s.start(s.config(s.redis))
+			s.awaitCaughtUp()
+			stop()
+			before := s.dumpBlobs()
+			tt.harm(s)
+			r, _ := s.start(s.config(s.redis))
+			s.await("a halt that says "+tt.want, func() bool {
+				st := r.Status()
+				return len(st) == 1 && st[0].Halted && strings.Contains(st[0].Reason, tt.want)
+			})
+			if metric(t, r, "halted", "0") != 1 {
+				t.Error("the halt is not in the metrics")
+			}
+			for k, v := range s.dumpBlobs() {
+				if before[k] != v {
+					t.Error("a halted partition changed its state")
+				}
+			}
+		})
+	}
+}
+
+func (s *system) dumpBlobs() map[string]string {
+	all := s.dump()
+	delete(all, s.keys(0).Fence())
+	return all
+}
+
+// TestOriginGone: Kafka no longer holds what a new fence has to start from.
+func TestOriginGone(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 50)...)
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(s.topic, 0, 20, -1)
+	if _, err := kadm.NewClient(s.client).DeleteRecords(t.Context(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := s.start(s.config(s.redis))
+	s.await("a halt", func() bool {
+		st := r.Status()
+		return len(st) == 1 && st[0].Halted && strings.Contains(st[0].Reason, "filled from offset 0")
+	})
+	if _, ok := s.fences(); ok {
+		t.Error("a fence was opened nevertheless")
+	}
+}
+
+// TestFreshness: one event on an idle system is servable well below the half second of a fetch.
+func TestFreshness(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 10)...)
+	cfg := s.config(s.redis)
+	cfg.CheckEvery = time.Minute
+	s.start(cfg)
+	s.awaitCaughtUp()
+	best := time.Hour
+	for i := range 20 {
+		start := time.Now()
+		s.produce(someEvents(10+i, 1)...)
+		s.awaitCaughtUp()
+		best = min(best, time.Since(start))
+	}
+	if best > 250*time.Millisecond {
+		t.Errorf("the fastest of 20 events took %s to be servable", best)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Config.Seeds") {
+		t.Errorf("got %v", err)
+	}
+}
