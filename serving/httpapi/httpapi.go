@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/anabranch/anabranch/serving/online"
+)
+
+// Service is what the handlers answer from; *online.Service is one.
+type Service interface {
+	Recommend(ctx context.Context, q online.Request) (online.Recommendations, error)
+	Similar(ctx context.Context, item string, n int) (online.SimilarItems, error)
+	Trending(ctx context.Context, n int, categories []string) (online.TrendingItems, error)
+	Features(ctx context.Context, user string) (online.UserFeatures, error)
+	ItemFeatures(ctx context.Context, item string) (online.ItemFeatures, error)
+	// Generation describes the generation that is served, nil before the first one.
+	Generation() *online.GenerationInfo
+	// Checks tells how each dependency is doing.
+	Checks(ctx context.Context) []online.Check
+}
+
+// Options are the parts of the handler. Service and Registry are required.
+type Options struct {
+	Service  Service
+	Registry *prometheus.Registry // served at /metrics; the request metrics are registered here
+	// Pulse tells how the pipeline is doing. Without it /v1/pulse knows the generation only.
+	Pulse func(ctx context.Context) Pulse
+	// Checks are further lines of /readyz.
+	Checks func(ctx context.Context) []online.Check
+	// Ingest answers POST /v1/events, /v1/items and /v1/users; nil leaves these routes out.
+	Ingest http.Handler
+	// Console answers GET / and GET /console/…; nil leaves these routes out.
+	Console http.Handler
+	Logger  *slog.Logger // nil discards
+}
+
+// routes lists what New serves, for the test that compares it with openapi.yaml.
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
+// New returns the handler of everything that the package comment lists.
+func New(o Options) (http.Handler, error) {
+	if o.Service == nil || o.Registry == nil {
+		return nil, errors.New("http api: a service and a registry are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	metrics, err := newMetrics(o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	h := &handlers{Options: o}
+	mux := http.NewServeMux()
+	for _, r := range h.routes() {
+		mux.Handle(r.pattern, r.handler)
+	}
+	return metrics.measure(h.recovering(problems(mux))), nil
+}
+
+type handlers struct{ Options }
+
+func (h *handlers) routes() []route {
+	list := []route{
+		{"GET /v1/users/{id}/recommendations", h.answer(h.recommendations, "n", "exclude_seen", "category", "mode")},
+		{"GET /v1/users/{id}/features", h.answer(h.userFeatures)},
+		{"GET /v1/items/{id}/similar", h.answer(h.similar, "n")},
+		{"GET /v1/items/{id}/features", h.answer(h.itemFeatures)},
+		{"GET /v1/trending", h.answer(h.trending, "n", "category")},
+		{"GET /v1/pulse", h.answer(h.pulse)},
+		{"GET /healthz", h.answer(h.health)},
+		{"GET /readyz", http.HandlerFunc(h.ready)},
+		{"GET /metrics", promhttp.HandlerFor(h.Registry, promhttp.HandlerOpts{})},
+	}
+	if h.Ingest != nil {
+		for _, path := range []string{"/v1/events", "/v1/items", "/v1/users"} {
+			list = append(list, route{"POST " + path, h.Ingest})
+		}
+	}
+	if h.Console != nil {
+		list = append(list, route{"GET /{$}", h.Console}, route{"GET /console/", h.Console})
+	}
+	return list
+}

@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/anabranch/anabranch/schemas/api"
+)
+
+// answer turns a function that answers or fails into a handler of a route with the given parameters.
+func (h *handlers) answer(f func(*http.Request, query) (any, error), parameters ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := parseQuery(r, parameters...)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		v, err := f(r, q)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		h.write(w, r, http.StatusOK, v)
+	})
+}
+
+// write sends v as JSON. Answers are about this moment, so nobody may keep them.
+func (h *handlers) write(w http.ResponseWriter, r *http.Request, status int, v any) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		h.fail(w, r, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone, which is its own business
+}
+
+// fail sends err as a problem. What is not the client's doing is logged, without the request.
+func (h *handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if api.CodeOf(err) == api.Internal && r.Context().Err() == nil {
+		h.Logger.Error("request failed", "route", r.Pattern, "error", err)
+	}
+	writeProblem(w, err)
+}
+
+// recovering turns a panic into a problem, so that one broken answer does not look like a broken network.
+func (h *handlers) recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+				panic(p)
+			}
+			h.Logger.Error("request panicked", "route", r.Pattern, "panic", fmt.Sprint(p), slog.String("stack", string(debug.Stack())))
+			writeProblem(w, api.Errorf(api.Internal, "this is a defect; the log of the server tells more"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,2 @@
+// Package online joins batch and live at the moment of a request.
+package online
