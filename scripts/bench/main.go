@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, known []suite, stdout io.Writer) (i
 		return exitUsage, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *name == "" {
-		return 0, list(stdout, known)
+		return 0, listSuites(stdout, known)
 	}
 	for _, s := range known {
 		if s.name == *name {
@@ -73,10 +73,10 @@ func run(ctx context.Context, args []string, known []suite, stdout io.Writer) (i
 			return 0, nil
 		}
 	}
-	return exitUsage, fmt.Errorf("there is no suite %q: choose from %s", *name, strings.Join(names(known), ", "))
+	return exitUsage, fmt.Errorf("there is no suite %q: choose from %s", *name, strings.Join(suiteNames(known), ", "))
 }
 
-func names(known []suite) []string {
+func suiteNames(known []suite) []string {
 	var names []string
 	for _, s := range known {
 		names = append(names, s.name)
@@ -84,7 +84,7 @@ func names(known []suite) []string {
 	return names
 }
 
-func list(out io.Writer, known []suite) error {
+func listSuites(out io.Writer, known []suite) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range known {
 		fmt.Fprintf(table, "%s\t%s\n", s.name, s.about)
