@@ -8,7 +8,8 @@
 // written before a manifest names it and never modified. So readers see whole
 // partitions, and writers of different partitions do not disturb each other.
 //
-// Replacing a partition by the rows that it has writes nothing. Files that no
+// Replacing a partition by the rows that it has, in the same order, writes
+// nothing. Files that no
 // manifest names any more stay in the bucket: readers may still be at them. Tools
 // that read the folder as a data set (epoch_date=… is understood by most) should
 // take the files that the manifest names.

@@ -1,6 +1,7 @@
 package parquetwh_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -218,5 +219,23 @@ func TestUnknownManifestFormat(t *testing.T) {
 	}
 	if err := load(t, b, "a"); err == nil {
 		t.Error("a manifest of an unknown format was written over")
+	}
+}
+
+// The manifest is a stored format: programs of later releases read this.
+func TestManifestBytes(t *testing.T) {
+	b := newBucket(t)
+	mustLoad(t, b, "a", "b")
+	got, _, err := b.Get(t.Context(), "warehouse/daily/manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, data := dataFile(t, b)
+	want := fmt.Sprintf(`{"format":1,"table":{"name":"daily","columns":[`+
+		`{"name":"epoch_date","type":"date","required":true},{"name":"id","type":"string","required":true}],`+
+		`"partition_by":"epoch_date"},"partitions":{"2026-11-22":{"file":"%s","bytes":%d,"sha256":"%x","rows":2}}}`,
+		key, len(data), sha256.Sum256(data))
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
