@@ -55,10 +55,20 @@ func (t topK) cap(p TopPartial) TopPartial {
 	if len(p.Counts) <= t.limit {
 		return p
 	}
+	p.Capped = true
+	if len(p.Counts) == t.limit+1 { // after an update: no need to sort
+		least := 0
+		for i := range p.Counts {
+			if byCount(p.Counts[i], p.Counts[least]) > 0 {
+				least = i
+			}
+		}
+		p.Counts = slices.Delete(p.Counts, least, least+1)
+		return p
+	}
 	slices.SortFunc(p.Counts, byCount)
 	p.Counts = p.Counts[:t.limit]
 	slices.SortFunc(p.Counts, func(a, b Counted) int { return strings.Compare(a.Key, b.Key) })
-	p.Capped = true
 	return p
 }
 

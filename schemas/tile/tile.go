@@ -91,17 +91,8 @@ func ImportSeq(ordinal int, row int64) int64 { return -1<<62 + int64(ordinal)<<4
 func (p *Plan) Update(b Bucket, e *event.Event, seq int64) {
 	in := agg.Input{Time: int64(e.Time), Seq: seq, Item: e.ItemID, Type: e.Type, Value: e.Value}
 	for i, f := range p.Features {
-		if !f.Def.Takes(e.Type) {
-			continue
-		}
-		key := ""
-		if f.Def.By != "" {
-			if key = e.Category(); key == "" {
-				continue // features group by what the event carries; absent is in no group
-			}
-		}
 		in.TileStart = Start(in.Time, f.width)
-		b[i] = b[i].update(f.Monoid, key, in)
+		b[i] = f.add(b[i], e, in)
 	}
 }
 

@@ -1,0 +1,214 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/warehouse"
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/schemas/tables"
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+)
+
+// partitionRecord remembers what a partition was built from, so that only changed ones are rebuilt.
+type partitionRecord struct {
+	Date   string           `json:"date"`
+	Inputs string           `json:"inputs"`
+	Rows   map[string]int64 `json:"rows"` // by table
+}
+
+func partitionKey(date int32) string { return "runs/partitions/" + formatDate(date) + ".json" }
+
+func formatDate(date int32) string { return warehouse.FormatDate(arrow.Date32(date)) }
+
+// Stale is the set of partitions to rebuild, with a hash of the inputs of each.
+type Stale map[int32]string
+
+// Has reports whether the partition of a date is to be rebuilt.
+func (s Stale) Has(date int32) bool { return s[date] != "" }
+
+// FindStale returns the partitions whose inputs are not those that they were built from, or that the
+// warehouse does not hold as they were written. With all set it returns every partition of the source.
+func FindStale(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, s Source, weights model.Weights, all bool) (Stale, error) {
+	inputs, err := partitionInputs(s, weights)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := storedRows(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	stale := Stale{}
+	for date, hash := range inputs {
+		var r partitionRecord
+		_, err := b.GetJSON(ctx, partitionKey(date), &r)
+		if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+			return nil, err
+		}
+		if all || err != nil || r.Inputs != hash || !r.sameRows(date, stored) {
+			stale[date] = hash
+		}
+	}
+	return stale, nil
+}
+
+// partitionInputs hashes, for each date, its files and those of the epoch before its first: the
+// duplicate rule looks back on them.
+func partitionInputs(s Source, weights model.Weights) (map[int32]string, error) {
+	byEpoch := map[int64][]string{}
+	dates := map[int32][]int64{}
+	for _, f := range s.Files {
+		byEpoch[f.Epoch] = append(byEpoch[f.Epoch], f.Key, f.SHA256)
+		if !slices.Contains(dates[f.Date], f.Epoch) {
+			dates[f.Date] = append(dates[f.Date], f.Epoch)
+		}
+	}
+	out := map[int32]string{}
+	for date, epochs := range dates {
+		of := struct {
+			Version, Validator int
+			Weights            model.Weights
+			Files              [][]string
+		}{Version: tables.Version, Validator: event.ValidatorVersion, Weights: weights}
+		of.Files = append(of.Files, byEpoch[epochs[0]-1])
+		for _, epoch := range epochs {
+			of.Files = append(of.Files, byEpoch[epoch])
+		}
+		b, err := bucket.EncodeJSON(of)
+		if err != nil {
+			return nil, err
+		}
+		out[date] = model.SHA256Hex(b)
+	}
+	return out, nil
+}
+
+// storedRows returns the rows of every partition in the warehouse, by table.
+func storedRows(ctx context.Context, w *warehouse.Warehouse) (map[string]map[int32]int64, error) {
+	out := map[string]map[int32]int64{}
+	for _, t := range tables.All() {
+		out[t.Name] = map[int32]int64{}
+		partitions, err := w.Partitions(ctx, t.Name)
+		if err != nil && !errors.Is(err, warehouse.ErrNoTable) {
+			return nil, err
+		}
+		for _, p := range partitions {
+			out[t.Name][int32(p.Date)] = p.Rows
+		}
+	}
+	return out, nil
+}
+
+func (r partitionRecord) sameRows(date int32, stored map[string]map[int32]int64) bool {
+	for _, t := range tables.All() {
+		if stored[t.Name][date] != r.Rows[t.Name] {
+			return false
+		}
+	}
+	return true
+}
+
+// Replace writes the stale partitions of every table and remembers their inputs. It may be repeated.
+func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stale Stale, d Daily) error {
+	for _, t := range tables.All() {
+		if err := w.Ensure(ctx, Table(t)); err != nil {
+			return err
+		}
+	}
+	dates := make([]int32, 0, len(stale))
+	for date := range stale {
+		dates = append(dates, date)
+	}
+	slices.Sort(dates)
+	for _, date := range dates {
+		p := d[date]
+		if p == nil {
+			p = &Partition{}
+		}
+		if err := replace(ctx, b, w, date, stale[date], p); err != nil {
+			return fmt.Errorf("warehouse partition %s: %w", formatDate(date), err)
+		}
+	}
+	return nil
+}
+
+func replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, date int32, inputs string, p *Partition) error {
+	r := partitionRecord{Date: formatDate(date), Inputs: inputs, Rows: map[string]int64{}}
+	for _, t := range tables.All() {
+		table := Table(t)
+		rows, err := p.reader(table, date)
+		if err != nil {
+			return err
+		}
+		n, err := w.ReplacePartition(ctx, table, arrow.Date32(date), t.Name+"-"+inputs, rows)
+		rows.Release()
+		if err != nil {
+			return err
+		}
+		r.Rows[t.Name] = n
+	}
+	_, err := b.PutJSON(ctx, partitionKey(date), r)
+	return err
+}
+
+// Table converts a declaration for the warehouse.
+func Table(t tables.Table) warehouse.Table {
+	out := warehouse.Table{Name: t.Name, Description: t.Description, PartitionBy: tables.EpochDate, ClusterBy: t.ClusterBy}
+	for _, c := range t.Columns {
+		out.Columns = append(out.Columns, warehouse.Column{
+			Name: c.Name, Type: warehouse.Type(c.Type), Description: c.Description, Required: true,
+		})
+	}
+	return out
+}
+
+// reader returns the partition's rows of a table as one record.
+func (p *Partition) reader(t warehouse.Table, date int32) (array.RecordReader, error) {
+	schema := t.ArrowSchema()
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer rb.Release()
+	add := rowAppender{rb: rb, date: arrow.Date32(date)}
+	switch t.Name {
+	case tables.UserDaily().Name:
+		for _, r := range p.Users {
+			add.row(arrow.Date32(r.Day), r.User, r.Type, r.Events, r.ValueSum)
+		}
+	case tables.ItemDaily().Name:
+		for _, r := range p.Items {
+			add.row(arrow.Date32(r.Day), r.Item, r.Type, r.Events, r.Users, r.ValueSum)
+		}
+	case tables.ItemPopularity().Name:
+		for _, r := range p.Popularity {
+			add.row(r.Item, r.Events, r.Users, r.Score)
+		}
+	}
+	return array.NewRecordReader(schema, []arrow.Record{rb.NewRecord()})
+}
+
+// rowAppender adds rows whose first column is the partition's date.
+type rowAppender struct {
+	rb   *array.RecordBuilder
+	date arrow.Date32
+}
+
+func (a rowAppender) row(values ...any) {
+	a.rb.Field(0).(*array.Date32Builder).Append(a.date)
+	for i, v := range values {
+		switch b := a.rb.Field(i + 1).(type) {
+		case *array.Date32Builder:
+			b.Append(v.(arrow.Date32))
+		case *array.StringBuilder:
+			b.Append(v.(string))
+		case *array.Int64Builder:
+			b.Append(v.(int64))
+		case *array.Float64Builder:
+			b.Append(v.(float64))
+		}
+	}
+}
