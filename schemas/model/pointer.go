@@ -36,7 +36,8 @@ func (p Pointer) CurrentCut() int64 {
 }
 
 // Publish returns the pointer after generation r becomes current: its cut must be above the current
-// one's. At most retain generations stay; the floor rises to the least of them.
+// one's. At most retain generations stay, the one that was current among them before any that was
+// rolled back from; the floor rises to the least of them.
 func (p Pointer) Publish(r Retained, retain int, nonce string) (Pointer, error) {
 	if p.Current == r.ID {
 		return p, nil
@@ -48,10 +49,11 @@ func (p Pointer) Publish(r Retained, retain int, nonce string) (Pointer, error) 
 		return Pointer{}, api.Errorf(api.Superseded, "publish %s: its cut %d is below the floor %d; live state no longer reaches back to it", r.ID, r.CutN, p.Floor)
 	}
 	kept := slices.DeleteFunc(slices.Clone(p.Retained), func(o Retained) bool { return o.CutN >= r.CutN })
-	kept = append(kept, r)
-	if extra := len(kept) - max(retain, 1); extra > 0 {
-		kept = kept[extra:]
+	for len(kept) > max(retain-1, 0) {
+		drop := slices.IndexFunc(kept, func(o Retained) bool { return o.ID != p.Current })
+		kept = slices.Delete(kept, max(drop, 0), max(drop, 0)+1)
 	}
+	kept = append(kept, r)
 	return p.moved(r.ID, kept, nonce), nil
 }
 

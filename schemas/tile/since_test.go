@@ -15,6 +15,9 @@ func TestUpdateSinceIsUpdateThenPrune(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := plan(rt, rapid.SampledFrom(plans).Draw(rt, "entity"))
 		log := drawLog(rt)
+		if len(log) == 0 {
+			return
+		}
 		asOf := int64(log[rapid.IntRange(0, len(log)-1).Draw(rt, "at")].event.Time) + rapid.Int64Range(0, 40*86_400_000).Draw(rt, "later")
 		all, since := p.NewBucket(), p.NewBucket()
 		for i := range log {
