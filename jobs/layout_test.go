@@ -144,7 +144,7 @@ func violations(rel string, src []byte) []string {
 	if err != nil {
 		return []string{fmt.Sprintf("%s: cannot be parsed: %v", rel, err)}
 	}
-	c := &checker{rel: rel, fset: fset, folder: topFolder(rel), test: strings.HasSuffix(rel, "_test.go")}
+	c := &checker{rel: rel, fset: fset, folder: topFolder(rel), test: strings.HasSuffix(rel, "_test.go") || testPackage(path.Dir(rel))}
 	if _, known := mayImport[c.folder]; !known {
 		c.report(file.Package, "folder %s holds Go code but is not one of the product's folders", c.folder)
 		return c.found
@@ -161,6 +161,9 @@ func violations(rel string, src []byte) []string {
 	return c.found
 }
 
+// testPackage tells the packages that exist for tests, such as buckettest, by their names.
+func testPackage(folder string) bool { return strings.HasSuffix(path.Base(folder), "test") }
+
 func topFolder(rel string) string {
 	top, _, nested := strings.Cut(rel, "/")
 	if !nested {
@@ -173,7 +176,7 @@ func topFolder(rel string) string {
 type checker struct {
 	rel    string
 	folder string
-	test   bool
+	test   bool // a test file, or any file of a test package
 	fset   *token.FileSet
 	found  []string
 }
@@ -202,6 +205,9 @@ func (c *checker) checkOwn(spec *ast.ImportSpec, target string) {
 	allowed := slices.Contains(mayImport[c.folder], to) || c.test && (to == "scripts" || to == c.folder)
 	if !allowed {
 		c.report(spec.Pos(), "%s must not import %s: imports point down", c.folder, target)
+	}
+	if testPackage(target) && !c.test {
+		c.report(spec.Pos(), "only tests import the test package %s", target)
 	}
 	for _, driver := range drivers {
 		if !below(target, driver) || c.test || below(path.Dir(c.rel), driver) {
