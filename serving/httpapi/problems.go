@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/api"
 )
 
@@ -20,10 +21,11 @@ func problems(mux *http.ServeMux) http.Handler {
 		if refusal.status == http.StatusMethodNotAllowed {
 			allow := refusal.header.Get("Allow")
 			w.Header().Set("Allow", allow)
-			writeStatus(w, http.StatusMethodNotAllowed, api.Invalid, api.Clip(r.Method)+" is not possible here; possible are "+allow)
+			problem.Write(w, r, problem.WithStatus(http.StatusMethodNotAllowed,
+				api.Errorf(api.Invalid, "%s is not possible here; possible: %s", api.Clip(r.Method), allow)))
 			return
 		}
-		writeProblem(w, api.Errorf(api.NotFound, "there is no %s here; openapi.yaml lists what there is", api.Clip(r.URL.Path)))
+		problem.Write(w, r, api.Errorf(api.NotFound, "there is no %s here; openapi.yaml lists what there is", api.Clip(r.URL.Path)))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/api"
 )
 
@@ -46,7 +47,7 @@ func (h *handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if api.CodeOf(err) == api.Internal && r.Context().Err() == nil {
 		h.Logger.Error("request failed", "route", r.Pattern, "error", err)
 	}
-	writeProblem(w, err)
+	problem.Write(w, r, err)
 }
 
 // recovering turns a panic into a problem, so that one broken answer does not look like a broken network.
@@ -61,7 +62,7 @@ func (h *handlers) recovering(next http.Handler) http.Handler {
 				panic(p)
 			}
 			h.Logger.Error("request panicked", "route", r.Pattern, "panic", fmt.Sprint(p), slog.String("stack", string(debug.Stack())))
-			writeProblem(w, api.Errorf(api.Internal, "this is a defect; the log of the server tells more"))
+			problem.Write(w, r, api.Errorf(api.Internal, "panic"))
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -21,8 +21,8 @@ type Model struct {
 	Dim         int
 	Params      rowsolve.Params // with which the vectors were trained
 	Popularity  []float32       // for each of ItemIDs; nil means 0 for all
-	UserVectors []float32       // row-major, of dimension Dim
-	UserRow     func(id string) (row int, ok bool)
+	// UserVector returns the trained vector of a user, of dimension Dim; nil means that none are known.
+	UserVector func(id string) (vector []float32, ok bool)
 }
 
 // Item is a record of the catalogue.
@@ -151,8 +151,6 @@ func (m Model) check() error {
 		return fmt.Errorf("%d floats of item vectors for %d items of dimension %d", len(m.ItemVectors), len(m.ItemIDs), m.Dim)
 	case m.Popularity != nil && len(m.Popularity) != len(m.ItemIDs):
 		return fmt.Errorf("%d popularities for %d items", len(m.Popularity), len(m.ItemIDs))
-	case m.Dim > 0 && len(m.UserVectors)%m.Dim != 0:
-		return fmt.Errorf("%d floats of user vectors: not a whole number of rows of dimension %d", len(m.UserVectors), m.Dim)
 	}
 	for i, p := range m.Popularity {
 		if !(p >= 0 && p <= math.MaxFloat32) {
@@ -164,14 +162,14 @@ func (m Model) check() error {
 
 // user returns the trained vector of a user, or nil.
 func (m Model) user(id string) []float32 {
-	if m.UserRow == nil || m.Dim == 0 {
+	if m.UserVector == nil || m.Dim == 0 {
 		return nil
 	}
-	row, ok := m.UserRow(id)
-	if !ok || row < 0 || row >= len(m.UserVectors)/m.Dim {
+	vector, ok := m.UserVector(id)
+	if !ok || len(vector) != m.Dim {
 		return nil
 	}
-	return m.UserVectors[row*m.Dim : (row+1)*m.Dim : (row+1)*m.Dim]
+	return vector
 }
 
 // scratch is the memory of one request, used again by later ones.

@@ -37,8 +37,7 @@ func small(t testing.TB, catalog ...Item) *Recommender {
 		Dim:         2,
 		Params:      rowsolve.Params{Alpha0: .1, Lambda: .01, Nu: 1},
 		Popularity:  []float32{1, 5, 2, 4, 9, 3},
-		UserVectors: []float32{1, .1},
-		UserRow:     func(id string) (int, bool) { return 0, id == "known" },
+		UserVector:  func(id string) ([]float32, bool) { return []float32{1, .1}, id == "known" },
 	}
 	r, err := New(m, catalog, DefaultTuning())
 	if err != nil {
@@ -231,7 +230,6 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{`catalogue: item "a" appears twice`, []Item{{ID: "a"}, {ID: "b"}, {ID: "a"}}, func(*Model, *Tuning) {}},
 		{"11 floats of item vectors", nil, func(m *Model, _ *Tuning) { m.ItemVectors = m.ItemVectors[:11] }},
 		{"factor row 2 is not finite", nil, func(m *Model, _ *Tuning) { m.ItemVectors[4] = float32(math.NaN()) }},
-		{"1 floats of user vectors", nil, func(m *Model, _ *Tuning) { m.UserVectors = m.UserVectors[:1] }},
 		{"2 popularities for 6 items", nil, func(m *Model, _ *Tuning) { m.Popularity = m.Popularity[:2] }},
 		{`popularity of item "i1" is -1`, nil, func(m *Model, _ *Tuning) { m.Popularity[1] = -1 }},
 		{"dimension 0", nil, func(m *Model, _ *Tuning) { m.Dim = 0 }},

@@ -91,12 +91,16 @@ func (w *world) halfStep(tb testing.TB, dst, factors []float32, rows [][]int32, 
 func (w *world) recommender(tb testing.TB, epochs int) *Recommender {
 	tb.Helper()
 	m := Model{Dim: w.dim, Params: w.params, Popularity: make([]float32, w.items)}
-	m.UserVectors, m.ItemVectors = w.train(tb, epochs)
+	users, items := w.train(tb, epochs)
+	m.ItemVectors = items
 	rows := map[string]int{}
 	for u := range w.users {
 		rows[fmt.Sprint("u", u)] = u
 	}
-	m.UserRow = func(id string) (int, bool) { row, ok := rows[id]; return row, ok }
+	m.UserVector = func(id string) ([]float32, bool) {
+		row, ok := rows[id]
+		return users[row*w.dim : (row+1)*w.dim], ok
+	}
 	var catalog []Item
 	for i := range int32(w.items) {
 		m.ItemIDs = append(m.ItemIDs, fmt.Sprint("i", i))
