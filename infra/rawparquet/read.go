@@ -57,11 +57,12 @@ func Read(data []byte, columns []string, fn func(Batch) error) (footer Footer, e
 	}
 	rows := int64(0)
 	for group := range pf.NumRowGroups() {
-		n, err := readGroup(fr, want, group, guarded)
+		announced := pf.MetaData().RowGroup(group).NumRows()
+		n, err := readGroup(fr, want, group, announced, guarded)
 		if err != nil {
 			return Footer{}, err
 		}
-		if announced := pf.MetaData().RowGroup(group).NumRows(); n != announced {
+		if n != announced {
 			return Footer{}, fmt.Errorf("raw file: %d rows read of the %d in row group %d: the file is damaged", n, announced, group)
 		}
 		rows += n
@@ -112,9 +113,9 @@ func footerOf(pf *file.Reader) Footer {
 	return f
 }
 
-// readGroup hands one row group to fn and returns how many rows it had. It reads column by column in
+// readGroup hands one row group, which announces some rows, to fn and returns how many rows it had. It reads column by column in
 // this goroutine: the library's record reader starts others, in which a panic would end the process.
-func readGroup(fr *pqarrow.FileReader, want []int, group int, fn func(Batch) error) (int64, error) {
+func readGroup(fr *pqarrow.FileReader, want []int, group int, announced int64, fn func(Batch) error) (int64, error) {
 	readers := make([]*pqarrow.ColumnReader, len(want))
 	defer func() {
 		for _, r := range readers {
@@ -130,8 +131,10 @@ func readGroup(fr *pqarrow.FileReader, want []int, group int, fn func(Batch) err
 		}
 		readers[i] = r
 	}
+	// The library reserves memory for as many rows as it is asked for.
+	size := min(max(announced, 1), batchRows)
 	for rows := int64(0); ; {
-		n, err := readBatch(readers, want, fn)
+		n, err := readBatch(readers, want, size, fn)
 		if err != nil {
 			return 0, fmt.Errorf("raw file, row group %d: %w", group, err)
 		}
@@ -142,8 +145,8 @@ func readGroup(fr *pqarrow.FileReader, want []int, group int, fn func(Batch) err
 	}
 }
 
-// readBatch hands the next rows of the row group to fn and returns how many there were.
-func readBatch(readers []*pqarrow.ColumnReader, want []int, fn func(Batch) error) (int, error) {
+// readBatch hands the next rows, at most size, to fn and returns how many there were.
+func readBatch(readers []*pqarrow.ColumnReader, want []int, size int64, fn func(Batch) error) (int, error) {
 	columns := make([]arrow.Array, len(readers))
 	defer func() {
 		for _, c := range columns {
@@ -154,7 +157,7 @@ func readBatch(readers []*pqarrow.ColumnReader, want []int, fn func(Batch) error
 	}()
 	for i, r := range readers {
 		var err error
-		if columns[i], err = nextArray(r); err != nil {
+		if columns[i], err = nextArray(r, size); err != nil {
 			return 0, fmt.Errorf("column %s: %w", event.RawColumns[want[i]], err)
 		}
 		if have, first := columns[i].Len(), columns[0].Len(); have != first {
@@ -172,8 +175,8 @@ func readBatch(readers []*pqarrow.ColumnReader, want []int, fn func(Batch) error
 	return batch.Len, fn(batch)
 }
 
-func nextArray(r *pqarrow.ColumnReader) (arrow.Array, error) {
-	chunked, err := r.NextBatch(batchRows)
+func nextArray(r *pqarrow.ColumnReader, size int64) (arrow.Array, error) {
+	chunked, err := r.NextBatch(size)
 	if err != nil {
 		return nil, err
 	}

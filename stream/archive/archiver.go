@@ -230,13 +230,15 @@ func (a *Archiver) write(ctx context.Context, p *partition, f file) error {
 
 // persist repeats op until it succeeds, halts, ctx ends or patience does.
 func (a *Archiver) persist(ctx context.Context, what string, op func() error) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 10*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := op()
 		if errors.Is(err, ErrHalted) {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithMaxElapsedTime(a.cfg.Patience), backoff.WithNotify(func(err error, next time.Duration) {
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(a.cfg.Patience), backoff.WithNotify(func(err error, next time.Duration) {
 		a.cfg.Logger.WarnContext(ctx, "trying again", "what", what, "in", next, "error", err)
 	}))
 	switch {
