@@ -89,7 +89,7 @@ func (m *model) etags() []string {
 // wrote compares the outcome of a write with what the model expects.
 func (m *model) wrote(key string, data []byte, etag string, err, want error) error {
 	if !errors.Is(err, want) {
-		return fmt.Errorf("write %s: error %v, want %v", key, err, want)
+		return fmt.Errorf("write %s: error %s, want %s", key, fmt.Sprint(err), fmt.Sprint(want))
 	}
 	if err == nil {
 		m.objects[key] = stored{data, etag}
@@ -104,7 +104,7 @@ func (m *model) compareGet(key string) error {
 	case !exists && errors.Is(err, bucket.ErrNotExist):
 		return nil
 	case !exists:
-		return fmt.Errorf("get %s: error %v, want ErrNotExist", key, err)
+		return fmt.Errorf("get %s: error %s, want ErrNotExist", key, fmt.Sprint(err))
 	case err != nil:
 		return err
 	case !bytes.Equal(data, want.data) || attrs.ETag != want.etag:

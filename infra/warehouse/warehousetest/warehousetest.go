@@ -129,11 +129,15 @@ func items(date arrow.Date32, n int, label string) []row {
 func testRoundTrip(t *testing.T, w *warehouse.Warehouse) {
 	ensure(t, w, Table())
 	rows := []row{
-		{"epoch_date": day, "item_id": "", "n": int64(math.MaxInt64), "x": -0.1, "ok": true, "event_date": day - 30_000,
-			"seen": arrow.Timestamp(1_795_305_600_123_456), "vec": []float64{1, math.MaxFloat64, -1e-300}, "note": "日本 \"x\"\n"},
+		{
+			"epoch_date": day, "item_id": "", "n": int64(math.MaxInt64), "x": -0.1, "ok": true, "event_date": day - 30_000,
+			"seen": arrow.Timestamp(1_795_305_600_123_456), "vec": []float64{1, math.MaxFloat64, -1e-300}, "note": "日本 \"x\"\n",
+		},
 		{"epoch_date": day, "item_id": "only required"},
-		{"epoch_date": day, "item_id": "zeros", "n": int64(0), "x": 0.0, "ok": false, "event_date": arrow.Date32(0),
-			"seen": arrow.Timestamp(0), "vec": []float64{0}, "note": ""},
+		{
+			"epoch_date": day, "item_id": "zeros", "n": int64(0), "x": 0.0, "ok": false, "event_date": arrow.Date32(0),
+			"seen": arrow.Timestamp(0), "vec": []float64{0}, "note": "",
+		},
 		{"epoch_date": day, "item_id": "least", "n": int64(math.MinInt64), "seen": arrow.Timestamp(-1)},
 	}
 	replace(t, w, Table(), day, "k", rows, 1, 2)
