@@ -212,3 +212,13 @@ func (a rowAppender) row(values ...any) {
 		}
 	}
 }
+
+// Dates returns the dates of the set, ascending, as YYYY-MM-DD.
+func (s Stale) Dates() []string {
+	out := make([]string, 0, len(s))
+	for date := range s {
+		out = append(out, formatDate(date))
+	}
+	slices.Sort(out)
+	return out
+}

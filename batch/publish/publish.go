@@ -25,16 +25,20 @@ type Publisher struct {
 	Nonce  func() string // a new unguessable text a call, such as a ULID
 }
 
-// Publish puts the manifest, which makes the generation exist, and makes it current. Publishing what
-// is current, or retained after a rollback, changes nothing.
-func (p Publisher) Publish(ctx context.Context, m model.Manifest) (model.Pointer, error) {
+// Store puts the manifest, which makes the generation exist: every file has to be there. It returns
+// what the manifest is as a file.
+func Store(ctx context.Context, b *bucket.Bucket, m model.Manifest) (model.File, error) {
 	data, err := bucket.EncodeJSON(m)
 	if err != nil {
-		return model.Pointer{}, err
+		return model.File{}, err
 	}
-	if err := artifact.PutSame(ctx, p.Bucket, model.GenerationPrefix(m.ID)+model.ManifestFile, data); err != nil {
-		return model.Pointer{}, fmt.Errorf("publish %s: %w", m.ID, err)
-	}
+	e := artifact.Plain(model.ManifestFile, data)
+	return e.File, artifact.Store(ctx, b, m.ID, e)
+}
+
+// Publish makes a stored generation current. Publishing what is current, or retained after a rollback,
+// changes nothing.
+func (p Publisher) Publish(ctx context.Context, m model.Manifest) (model.Pointer, error) {
 	retain := p.Retain
 	if retain == 0 {
 		retain = model.DefaultRetain
