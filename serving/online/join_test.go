@@ -1,0 +1,197 @@
+package online
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+	"github.com/anabranch/anabranch/schemas/api"
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/schemas/tile"
+	"github.com/anabranch/anabranch/serving/recommend"
+)
+
+// TestFeaturesCountEveryEventOnce splits events between a generation and live state at any cut. Live
+// state holds epochs before the cut, too; whatever the split, the answer is that over all events.
+func TestFeaturesCountEveryEventOnce(t *testing.T) {
+	w := newWorld(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		w.clear(t)
+		w.act(0, "u0", "hats0", "view", time.Hour) // generations are never empty
+		for range rapid.IntRange(1, 60).Draw(rt, "events") {
+			w.act(rapid.Int64Range(0, 4).Draw(rt, "epoch"),
+				fmt.Sprint("u", rapid.IntRange(0, 3).Draw(rt, "user")),
+				fmt.Sprint(rapid.SampledFrom(categories).Draw(rt, "category"), rapid.IntRange(0, 2).Draw(rt, "item")),
+				rapid.SampledFrom([]string{"view", "purchase"}).Draw(rt, "type"),
+				time.Duration(rapid.Int64Range(0, int64(40*24*time.Hour)).Draw(rt, "ago")))
+		}
+		slices.SortStableFunc(w.entries, func(a, b entry) int { return int(a.epoch - b.epoch) })
+		cut := rapid.Int64Range(1, 5).Draw(rt, "cut")
+		w.live(t, "A", rapid.Int64Range(0, cut).Draw(rt, "base"))
+		w.point(t, w.generation(t, cut, items()))
+		s := w.serve(t)
+		whole := w.views(1 << 40)
+		for u := range 4 {
+			id := fmt.Sprint("u", u)
+			got := must(s.Features(t.Context(), id))(t)
+			if got.Receipt.Live != LiveExact || got.Receipt.Degraded {
+				rt.Fatalf("receipt %+v", got.Receipt)
+			}
+			diff(rt, id, read(w.plans.user, whole.users[id]), got.Features)
+		}
+		for _, id := range sortedKeys(whole.items) {
+			got := must(s.ItemFeatures(t.Context(), id))(t)
+			diff(rt, id, read(w.plans.item, whole.items[id]), got.Features)
+		}
+		trends := must(s.Trending(t.Context(), 1000, nil))(t)
+		want := read(w.plans.global, whole.global)["trending_24h"].(agg.Top)
+		for i, k := range want.Keys {
+			if x := trends.Items[i]; x.Score != float32(k.Count) {
+				rt.Fatalf("trending place %d: %+v, want score %d", i, x, k.Count)
+			}
+		}
+	})
+}
+
+func read(p *tile.Plan, b tile.Bucket) map[string]agg.Value {
+	out := map[string]agg.Value{}
+	for i, v := range p.Read(now.UnixMilli(), b) {
+		out[p.Features[i].Def.Name] = v
+	}
+	return out
+}
+
+func diff(t *rapid.T, id string, want, got map[string]agg.Value) {
+	t.Helper()
+	d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(agg.Interaction{}, "Seq"))
+	if d != "" {
+		t.Fatalf("features of %s (-want +got):\n%s", id, d)
+	}
+}
+
+func TestMergedAnswerKnowsLastEvents(t *testing.T) {
+	w := newWorld(t)
+	w.history(12)
+	w.point(t, w.generation(t, 1, items()))
+	w.act(1, "u0", "boots9", "view", 2*time.Second) // more of the user's taste
+	w.act(1, "u0", "socks1", "view", time.Second)   // and something new
+	w.act(1, "u0", "socks2", "view", time.Second)
+	w.live(t, "A", 0)
+	s := w.serve(t)
+
+	batch, live, merged := recommendTo(t, s, "u0", recommend.ModeBatch), recommendTo(t, s, "u0", recommend.ModeLive), recommendTo(t, s, "u0", recommend.ModeMerged)
+	if !slices.Contains(ids(batch.Items), "boots9") || slices.Contains(ids(merged.Items), "boots9") || slices.Contains(ids(live.Items), "boots9") {
+		t.Errorf("the item just viewed: batch %v, live %v, merged %v", ids(batch.Items), ids(live.Items), ids(merged.Items))
+	}
+	if slices.Contains(ids(merged.Items), "boots0") || slices.Contains(ids(batch.Items), "boots0") || !slices.Contains(ids(live.Items), "boots0") {
+		t.Errorf("the item viewed long ago: batch %v, live %v, merged %v", ids(batch.Items), ids(live.Items), ids(merged.Items))
+	}
+	if a, b := share(batch.Items[:10], "socks"), share(merged.Items[:10], "socks"); b <= a {
+		t.Errorf("socks among the first ten: batch %d, merged %d", a, b)
+	}
+	if batch.Vector != recommend.VectorBatch || merged.Vector != recommend.VectorFoldIn {
+		t.Errorf("vectors: batch %s, merged %s", batch.Vector, merged.Vector)
+	}
+	if r := batch.Receipt; r.Live != LiveAbsent || r.Degraded || r.LiveOffsets != nil {
+		t.Errorf("receipt of batch: %+v", r)
+	}
+	p := event.PartitionOf([]byte("u0"), partitions)
+	if r := merged.Receipt; r.Live != LiveExact || r.Degraded || r.Cut != 1 || r.LiveOffsets[p] != int64(len(w.entries)) {
+		t.Errorf("receipt of merged: %+v, want everything before offset %d of partition %d", r, len(w.entries), p)
+	}
+	seen := must(s.Recommend(t.Context(), Request{User: "u0", N: 40}))(t)
+	if !slices.Contains(ids(seen.Items), "boots9") {
+		t.Errorf("with seen items: %v", ids(seen.Items))
+	}
+}
+
+func share(list []Item, category string) (n int) {
+	for _, x := range list {
+		if strings.HasPrefix(x.ItemID, category) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestUnknownUserGetsTrending(t *testing.T) {
+	w := newWorld(t)
+	w.history(12)
+	w.point(t, w.generation(t, 1, items()))
+	w.act(1, "u1", "hats3", "view", time.Minute)
+	w.act(1, "u2", "hats3", "view", time.Minute)
+	w.live(t, "A", 0)
+	s := w.serve(t)
+	got := recommendTo(t, s, "who is this", "")
+	if len(got.Items) != 20 || got.Items[0].ItemID != "hats3" || got.Items[0].Source != recommend.SourceTrending || got.Vector != recommend.VectorNone {
+		t.Errorf("%d items, vector %s, first %+v", len(got.Items), got.Vector, got.Items[0])
+	}
+	if got.Mode != recommend.ModeMerged || got.Receipt.Live != LiveExact {
+		t.Errorf("mode %s, receipt %+v", got.Mode, got.Receipt)
+	}
+}
+
+func TestNoGenerationYet(t *testing.T) {
+	w := newWorld(t)
+	w.act(0, "u1", "hats3", "view", time.Minute)
+	w.live(t, "A", 0)
+	s := w.serve(t)
+	for _, user := range []string{"u1", "u9"} {
+		got := must(s.Recommend(t.Context(), Request{User: user, N: 5}))(t)
+		if r := got.Receipt; r.Generation != "" || !r.Degraded || r.Reason != reasonNoGeneration || r.Live != LiveExact || r.Label != nil {
+			t.Errorf("receipt %+v", r)
+		}
+		if len(got.Items) != 1 || got.Items[0].ItemID != "hats3" {
+			t.Errorf("items %+v", got.Items)
+		}
+	}
+	if s.Generation() != nil {
+		t.Error("a generation out of nothing")
+	}
+	features := must(s.Features(t.Context(), "u1"))(t)
+	if features.Features["views_1h"] != int64(1) {
+		t.Errorf("features %v", features.Features)
+	}
+}
+
+func TestUnknownItem(t *testing.T) {
+	w := newWorld(t)
+	w.history(3)
+	w.point(t, w.generation(t, 1, items()))
+	w.live(t, "A", 0)
+	s := w.serve(t)
+	if _, err := s.Similar(t.Context(), "tent", 5); api.CodeOf(err) != api.NotFound {
+		t.Errorf("similar: %v", err)
+	}
+	if _, err := s.ItemFeatures(t.Context(), "tent"); api.CodeOf(err) != api.NotFound {
+		t.Errorf("features: %v", err)
+	}
+	got := must(s.Similar(t.Context(), "hats1", 9))(t)
+	if share(got.Items, "hats") != 9 || slices.Contains(ids(got.Items), "hats1") || got.Receipt.Degraded {
+		t.Errorf("similar to hats1: %v, receipt %+v", ids(got.Items), got.Receipt)
+	}
+}
+
+func TestOtherDefinitionsAreSaid(t *testing.T) {
+	w := newWorld(t)
+	w.history(3)
+	w.point(t, w.generation(t, 1, items()))
+	w.live(t, "A", 0)
+	other := feature.Catalogue{Features: w.feature.Features[1:]}
+	s := w.serve(t, func(c *Config) { c.Features = other })
+	got := must(s.Features(t.Context(), "u0"))(t)
+	if !got.Receipt.Degraded || !strings.Contains(got.Receipt.Reason, "other feature definitions") {
+		t.Errorf("receipt %+v", got.Receipt)
+	}
+	if list := recommendTo(t, s, "u0", recommend.ModeBatch); list.Vector != recommend.VectorBatch || len(list.Items) != 20 {
+		t.Errorf("recommendations: vector %s, %d items", list.Vector, len(list.Items))
+	}
+}
