@@ -19,7 +19,7 @@
 //	adopt.go     objects that a crash left out of the index
 //	tails.go     where the archive of every partition ends
 //	archiver.go  the loop around them: poll, step, write
-//	import.go    history from a file
+//	import.go, importer.go   history from a file
 //
 // # Where it stops
 //
