@@ -22,6 +22,7 @@ type Result struct {
 	Blobs      []Blob // the states that changed, each once
 	Applied    int    // events that counted
 	Duplicates int
+	Passed     int // events below the base, which only teach the duplicate rule
 }
 
 // Apply adds a judged batch to the states under Batch.Touched and returns their new encodings. The
@@ -46,13 +47,16 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 		duplicate := user.Recent.Seen(j.event.ID, j.epoch)
 		user.Next = j.offset + 1
 		changed[j.user] = struct{}{} // the ring of recent ids changed in any case
-		if duplicate {
+		switch {
+		case duplicate:
 			r.Duplicates++
-			continue
+		case j.epoch < b.Next.Base:
+			r.Passed++ // every retained generation has taken it over
+		default:
+			r.Applied++
+			e.count(j, states)
+			changed[j.item], changed[globalSuffix] = struct{}{}, struct{}{}
 		}
-		r.Applied++
-		e.count(j, states, b.Next.Base)
-		changed[j.item], changed[globalSuffix] = struct{}{}, struct{}{}
 	}
 	r.Blobs = make([]Blob, 0, len(changed))
 	for _, suffix := range b.Touched {
@@ -63,15 +67,12 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 	return r, nil
 }
 
-// count adds an event to the states of its user, its item and the partition. What lies in an epoch
-// below the base was taken over by every retained generation already.
-func (e *Engine) count(j *judged, states map[string]*tile.State, base int64) {
+// count adds an event to the states of its user, its item and the partition.
+func (e *Engine) count(j *judged, states map[string]*tile.State) {
 	for _, suffix := range [...]string{j.user, j.item, globalSuffix} {
 		s := states[suffix]
 		s.Next = j.offset + 1
-		if j.epoch >= base {
-			e.planOf(suffix).Apply(s, &j.event, j.epoch, e.partition, j.offset)
-		}
+		e.planOf(suffix).Apply(s, &j.event, j.epoch, e.partition, j.offset)
 	}
 }
 

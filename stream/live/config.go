@@ -13,16 +13,32 @@ import (
 
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/schemas/model"
 )
 
 // DefaultGroup is the consumer group that shares the partitions among runners and shows their lag.
 const DefaultGroup = "anabranch-live"
 
-// Origin is where a namespace of a partition starts to be filled: the offset of the floor's mark and
-// the epoch that this mark begins; {0, 0} while there is no mark.
+// Origin is where the state of a partition starts to be filled. Epochs ≥ Base are counted. Reading
+// has to start one epoch earlier, because an event of epoch Base may repeat one of the epoch before:
+// those records only teach the duplicate rule. So for a floor n ≥ 2 Offset is that of mark n−1 and
+// Epoch is n−2; below, it is the start of the log and Epoch is 0 (see OriginOf).
 type Origin struct {
-	Offset int64
+	Offset int64 // of the first record to read
+	Epoch  int64 // of the record before it
 	Base   int64
+}
+
+// OriginOf returns the origin for a floor. before is the cut floor−1, which is needed for floors ≥ 2.
+func OriginOf(floor int64, before model.Cut, partition int32) (Origin, error) {
+	if floor < 2 {
+		return Origin{Base: floor}, nil
+	}
+	offset, known := before[partition]
+	if !known {
+		return Origin{}, fmt.Errorf("live state of partition %d for floor %d: the cut %d does not name the partition", partition, floor, floor-1)
+	}
+	return Origin{Offset: offset, Epoch: floor - 2, Base: floor}, nil
 }
 
 // Config says what a runner works on. Fields marked optional have defaults.
@@ -32,7 +48,8 @@ type Config struct {
 	Redis      goredis.UniversalClient
 	Catalogue  feature.Catalogue
 
-	// Origin tells where a partition's state has to start. It is asked only when a fence is opened.
+	// Origin tells where a partition's state has to start (OriginOf makes the answer from the floor).
+	// It is asked only when a fence is opened.
 	Origin func(ctx context.Context, partition int32) (Origin, error)
 	// Floor returns the least epoch that a retained generation still needs. It is polled and must
 	// answer at once.

@@ -76,14 +76,12 @@ func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
 		return redis.Fence{}, "", fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
 	}
 	if origin.Offset < l.start {
-		return redis.Fence{}, "", haltf("partition %d: live state has to be filled from offset %d, where epoch %d begins, but Kafka holds records from offset %d on only; "+
+		return redis.Fence{}, "", haltf("partition %d: live state for the floor %d has to be filled from offset %d, but Kafka holds records from offset %d on only; "+
 			"raise the retention of topic %s and publish a generation whose cut lies behind that offset",
-			o.partition, origin.Offset, origin.Base, l.start, o.r.cfg.Topic)
+			o.partition, origin.Base, origin.Offset, l.start, o.r.cfg.Topic)
 	}
 	fence := redis.Fence{
-		TopicID: l.topicID, Base: origin.Base, Next: origin.Offset, Target: l.end,
-		// The mark that begins the base epoch is the first record to be read, and is counted then.
-		Epoch:       max(0, origin.Base-1),
+		TopicID: l.topicID, Base: origin.Base, Epoch: origin.Epoch, Next: origin.Offset, Target: l.end,
 		Incarnation: ulid.MustNewDefault(o.r.cfg.Clock()).String(),
 	}
 	o.r.metrics.roundTrips.Inc()

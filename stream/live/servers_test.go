@@ -21,6 +21,7 @@ import (
 	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/anabranch/anabranch/schemas/tile"
 )
 
@@ -49,14 +50,14 @@ type system struct {
 	mu     sync.Mutex
 	oracle oracle
 	marks  int64
-	cuts   map[int64]map[int32]int64 // mark → partition → offset
+	cuts   map[int64]model.Cut // by mark
 	floor  int64
 }
 
 func newSystem(t testing.TB, partitions int32) *system {
 	t.Helper()
 	id := strings.ToLower(ulid.Make().String())
-	s := &system{t: t, topic: "events-" + id, dlq: "dlq-" + id, partitions: partitions, cuts: map[int64]map[int32]int64{}}
+	s := &system{t: t, topic: "events-" + id, dlq: "dlq-" + id, partitions: partitions, cuts: map[int64]model.Cut{}}
 	s.startServers()
 	var err error
 	if s.client, err = kafka.Dial(s.seeds, nil, kafka.Local(), kgo.ConsumeTopics(s.dlq), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())); err != nil {
@@ -186,7 +187,7 @@ func (s *system) mark() {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	s.marks++
-	s.cuts[s.marks] = map[int32]int64{}
+	s.cuts[s.marks] = model.Cut{}
 	for p := range s.partitions {
 		offset, err := kafka.WriteMark(ctx, s.client, s.topic, p, s.marks, []byte(`{}`))
 		if err != nil {
@@ -210,7 +211,7 @@ func (s *system) config(client goredis.UniversalClient) Config {
 		Origin: func(_ context.Context, p int32) (Origin, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return Origin{Offset: s.cuts[s.floor][p], Base: s.floor}, nil
+			return OriginOf(s.floor, s.cuts[s.floor-1], p)
 		},
 		Floor: func() int64 { s.mu.Lock(); defer s.mu.Unlock(); return s.floor },
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
