@@ -59,13 +59,19 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 		}
 	}
 	r.Blobs = make([]Blob, 0, len(changed))
+	arena := make([]byte, 0, len(changed)*typicalBlob) // one allocation for all blobs, as a rule
 	for _, suffix := range b.Touched {
 		if _, ok := changed[suffix]; ok {
-			r.Blobs = append(r.Blobs, e.encode(suffix, states[suffix], b.Next.Base, oldest))
+			start := len(arena)
+			arena = e.encode(arena, suffix, states[suffix], b.Next.Base, oldest)
+			r.Blobs = append(r.Blobs, Blob{suffix, arena[start:len(arena):len(arena)]})
 		}
 	}
 	return r, nil
 }
+
+// typicalBlob is the size of an average state, in bytes.
+const typicalBlob = 1 << 10
 
 // count adds an event to the states of its user, its item and the partition.
 func (e *Engine) count(j *judged, states map[string]*tile.State) {
@@ -76,7 +82,8 @@ func (e *Engine) count(j *judged, states map[string]*tile.State) {
 	}
 }
 
-func (e *Engine) encode(suffix string, s *tile.State, base, oldest int64) Blob {
+// encode appends a state's encoding to dst.
+func (e *Engine) encode(dst []byte, suffix string, s *tile.State, base, oldest int64) []byte {
 	plan := e.planOf(suffix)
 	s.DropBelow(base)
 	if oldest > 0 {
@@ -84,5 +91,5 @@ func (e *Engine) encode(suffix string, s *tile.State, base, oldest int64) Blob {
 			plan.Prune(b.Bucket, oldest)
 		}
 	}
-	return Blob{suffix, plan.AppendState(nil, s)}
+	return plan.AppendState(dst, s)
 }

@@ -27,6 +27,9 @@ const (
 // pruneMargin is how far behind the runner's clock a reader's clock may be.
 const pruneMargin = time.Hour
 
+// ioTimeout bounds one step, check or recovery: rebalances wait for them.
+const ioTimeout = 10 * time.Second
+
 // errMismatch says that the stored fence is not the expected one.
 var errMismatch = errors.New("the stored fence is another one")
 
@@ -74,6 +77,8 @@ func (o *owner) process(ctx context.Context, records []*kgo.Record, high int64) 
 
 // step applies one batch: judge, load, apply, dead letters, commit.
 func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+	defer cancel()
 	from := o.engineFence()
 	batch := o.engine.Judge(from, toEngine(records))
 	if batch.Next == o.storedFence() {

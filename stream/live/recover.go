@@ -29,6 +29,8 @@ type held struct {
 // recover finds out where the partition stands, or opens a fence where there is none. Afterwards
 // o.fence is what Redis holds and the cache is empty; the caller seeks there.
 func (o *owner) recover(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+	defer cancel()
 	o.cache.clear()
 	l, err := o.r.readLog(ctx, o.partition)
 	if err != nil {
@@ -100,6 +102,8 @@ func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
 // verify looks after an idle partition: is its fence still the stored one, does the floor ask for a
 // higher base?
 func (o *owner) verify(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+	defer cancel()
 	o.r.metrics.roundTrips.Inc()
 	_, raw, _, err := o.r.store.ReadFence(ctx, o.keys)
 	if err != nil {

@@ -21,6 +21,7 @@ type Runner struct {
 	store     *redis.Store
 	metrics   *metrics
 	client    *kgo.Client
+	complaint string // the last one, so that it is not repeated
 
 	mu     sync.Mutex
 	owners map[int32]*owner
@@ -108,12 +109,16 @@ func (r *Runner) process(ctx context.Context, fetches kgo.Fetches) {
 	var all sync.WaitGroup
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		o := r.owner(p.Partition)
-		if p.Topic != r.cfg.Topic || o == nil || o.phase != running {
-			return // fetched before the partition was given away or lost; it will be read again
+		if p.Topic != r.cfg.Topic || o == nil {
+			r.complain(p.Err)
+			return
+		}
+		if o.phase != running {
+			return // fetched before the partition was lost; it will be read again
 		}
 		all.Go(func() {
 			err := o.process(ctx, p.Records, p.LastStableOffset)
-			if err == nil && p.Err != nil && !errors.Is(p.Err, context.DeadlineExceeded) && !errors.Is(p.Err, context.Canceled) {
+			if err == nil && p.Err != nil {
 				err = fmt.Errorf("fetch partition %d: %w", p.Partition, p.Err)
 			}
 			if err != nil && ctx.Err() == nil {
@@ -125,6 +130,18 @@ func (r *Runner) process(ctx context.Context, fetches kgo.Fetches) {
 		})
 	})
 	all.Wait()
+}
+
+// complain reports trouble that is no partition's own, such as a group that cannot be joined. The
+// client goes on trying by itself. The end of a poll's waiting time comes this way too.
+func (r *Runner) complain(err error) {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
+		return
+	}
+	if text := err.Error(); text != r.complaint {
+		r.complaint = text
+		r.cfg.Logger.Warn("live runner cannot read", "topic", r.cfg.Topic, "reason", text)
+	}
 }
 
 // verify looks after the partitions that run.

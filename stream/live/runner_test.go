@@ -431,6 +431,28 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
+// TestStopsWithoutServers: neither Kafka nor Redis answers, and the runner still stops in time.
+func TestStopsWithoutServers(t *testing.T) {
+	s := newSystem(t, 2)
+	if s.broker == nil {
+		t.Skip("a real broker is not ours to stop")
+	}
+	s.produce(someEvents(0, 50)...)
+	var f fault
+	client := s.dialRedis()
+	client.AddHook(&f)
+	_, stop := s.start(s.config(client))
+	s.awaitCaughtUp()
+	s.broker.Cluster().Close()
+	f.before.Store(true)
+	s.await("failed calls", func() bool { return f.failed.Load() > 0 })
+	start := time.Now()
+	stop()
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Config.Seeds") {
 		t.Errorf("got %v", err)

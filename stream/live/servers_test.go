@@ -217,7 +217,7 @@ func (s *system) config(client goredis.UniversalClient) Config {
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 		Group: "live-" + s.topic, Topic: s.topic, DeadLettersTopic: s.dlq,
 		BatchRecords: 64, CheckEvery: 50 * time.Millisecond,
-		KafkaOptions: []kgo.Opt{kafka.Local()},
+		KafkaOptions: []kgo.Opt{kafka.Local(), kgo.HeartbeatInterval(100 * time.Millisecond)},
 	}
 }
 
