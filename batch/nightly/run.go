@@ -1,175 +1,141 @@
-package archive
+package nightly
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sort"
-	"sync"
+	"log/slog"
+	"time"
 
+	"github.com/anabranch/anabranch/batch/materialize"
+	"github.com/anabranch/anabranch/batch/publish"
 	"github.com/anabranch/anabranch/infra/bucket"
-	"github.com/anabranch/anabranch/infra/rawparquet"
+	"github.com/anabranch/anabranch/infra/warehouse"
 	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
 )
 
-// store writes files into the bucket and its indexes. Every write may be repeated.
-type store struct {
-	bucket  *bucket.Bucket
-	topicID string
-	swaps   sync.Mutex // partitions of one process would only lose time racing for an index
+// Config is what every run of an installation shares.
+type Config struct {
+	Bucket    *bucket.Bucket
+	Warehouse *warehouse.Warehouse
+	Catalogue feature.Catalogue
+	Train     model.TrainParams
+	Weights   model.Weights
+
+	// Snapshot returns catalog and profiles as they are now, as JSON lines sorted by id. It is called
+	// when the mark has no snapshot yet; nil means that there are none.
+	Snapshot func(context.Context) (items, users []byte, err error)
+
+	Publisher publish.Publisher
+	Clock     func() time.Time                     // for the timings of the ledger only
+	Progress  func(step string, done, total int64) // may be nil
+	Log       *slog.Logger
+	Threads   int    // 0 means one a CPU; never changes the result
+	Version   string // of the code, for the ledger
+	Force     bool   // compute again what is done
 }
 
-// write makes f a part of the archive and returns up to where the archive of the partition now
-// reaches: f.end, or more where another archiver was ahead. Objects that exist already are adopted,
-// and what they leave of f is written after them.
-func (s *store) write(ctx context.Context, f file) (end int64, put []model.Object, err error) {
-	for f.first < f.end {
-		o, own, err := s.put(ctx, f)
-		if err != nil {
-			return 0, nil, err
-		}
-		if o.End > f.end && f.closes {
-			return 0, nil, haltf("%s covers [%d,%d) of epoch %d, which ends at %d: restore the object from a backup, or delete it if it has none",
-				o.Key, o.First, o.End, f.epoch, f.end)
-		}
-		if err := s.list(ctx, f.epoch, func(x *model.Index) error {
-			x.Add(o)
-			if f.closes && o.End == f.end {
-				return setEnd(x, f.partition, f.end)
-			}
-			return nil
-		}); err != nil {
-			return 0, nil, err
-		}
-		if own {
-			put = append(put, o)
-		}
-		rest := sort.Search(len(f.rows), func(i int) bool { return f.rows[i].Offset >= o.End })
-		f.first, f.rows = o.End, f.rows[rest:]
-	}
-	if f.closes { // nothing to do unless the epoch, or what was left of it, is empty
-		if err := s.list(ctx, f.epoch, func(x *model.Index) error { return setEnd(x, f.partition, f.end) }); err != nil {
-			return 0, nil, err
-		}
-	}
-	return f.first, put, nil
+// At is the place in the log that a run is for: a mark that the archive has reached.
+type At struct {
+	Mark    model.Mark
+	TopicID string
+	Cut     model.Cut
 }
 
-// put stores f as an object, or returns the one that is there already.
-func (s *store) put(ctx context.Context, f file) (o model.Object, own bool, err error) {
-	key := model.RawKey(s.topicID, f.epoch, f.partition, f.first)
-	span := rawparquet.SpanOf(s.topicID, f.partition, f.epoch, f.first, f.end, len(f.rows))
-	data, err := rawparquet.Encode(f.rows, span.Meta())
-	if err != nil {
-		return model.Object{}, false, haltf("%s: %w", key, err)
-	}
-	_, err = s.bucket.PutIfAbsent(ctx, key, data)
-	if errors.Is(err, bucket.ErrExists) {
-		o, err := s.existing(ctx, key)
-		return o, false, err
-	}
-	if err != nil {
-		return model.Object{}, false, fmt.Errorf("archive [%d,%d) of partition %d: %w", f.first, f.end, f.partition, err)
-	}
-	return objectOf(key, span, data), true, nil
+// Run is a run for one mark.
+type Run struct {
+	c      Config
+	at     At
+	source materialize.Source
+	inputs model.Inputs
+	id     string
 }
 
-func objectOf(key string, span rawparquet.Span, data []byte) model.Object {
-	return model.Object{
-		Key: key, Partition: span.Partition, First: span.First, End: span.End,
-		Rows: span.Rows, Bytes: int64(len(data)), SHA256: model.SHA256Hex(data),
+// Open finds out what the run is about. It writes nothing but the mark's snapshot.
+func Open(ctx context.Context, c Config, at At) (*Run, error) {
+	source, err := materialize.Discover(ctx, c.Bucket, materialize.Target{TopicID: at.TopicID, N: at.Mark.N, Cut: at.Cut})
+	if err != nil {
+		return nil, err
 	}
+	snapshot, err := keepSnapshot(ctx, c, at.Mark.N)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{c: c, at: at, source: source}
+	r.inputs = model.Inputs{
+		CutN: at.Mark.N, Label: at.Mark.Label, AsOf: earlier(at.Mark.Label, at.Mark.Start),
+		TopicID: at.TopicID, Cut: at.Cut,
+		Definition: c.Catalogue.Hash(), Validator: event.ValidatorVersion, Format: model.Format,
+		Indexes: source.Indexes, Imports: source.Imports, Snapshot: snapshot,
+		Train: c.Train, Weights: c.Weights,
+	}
+	if r.id, err = r.inputs.ID(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// existing describes an object that is in the bucket but perhaps in no index. As there is no checksum
-// to compare with, all of it is decoded, and its rows must be where its name says that they are.
-func (s *store) existing(ctx context.Context, key string) (model.Object, error) {
-	data, _, err := s.bucket.Get(ctx, key)
-	if err != nil {
-		return model.Object{}, fmt.Errorf("adopt: %w", err)
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	topicID, epoch, partition, first, err := model.ParseRawKey(key)
-	if err != nil {
-		return model.Object{}, haltf("adopt: %w", err)
-	}
-	var offsets []int64
-	footer, err := rawparquet.Read(data, []string{"topic_id", "partition", "offset"}, func(b rawparquet.Batch) error {
-		for i := range b.Len {
-			if b.TopicID.Value(i) != topicID || b.Partition.Value(i) != partition {
-				return fmt.Errorf("row %d is of %s/%d", i, b.TopicID.Value(i), b.Partition.Value(i))
-			}
-		}
-		offsets = append(offsets, b.Offset.Int64Values()...)
-		return nil
-	})
-	var span rawparquet.Span
-	if err == nil {
-		span, err = footer.Span()
-	}
-	if err == nil {
-		err = checkSpan(span, rawparquet.Span{Topic: topicID, Partition: partition, Epoch: epoch, First: first}, offsets)
+	return a
+}
+
+// ID returns the id of the generation that the run makes.
+func (r *Run) ID() string { return r.id }
+
+// Inputs returns what the generation is a function of.
+func (r *Run) Inputs() model.Inputs { return r.inputs }
+
+// Rows returns how many raw rows the run reads.
+func (r *Run) Rows() int64 { return r.source.Rows }
+
+// SnapshotKey returns the key of a mark's snapshot of items or users.
+func SnapshotKey(n int64, what string) string {
+	return fmt.Sprintf("snapshots/%020d/%s.jsonl", n, what)
+}
+
+// keepSnapshot takes the snapshot of mark n unless there is one, and returns a hash over it. Users are
+// put last, so that a snapshot with users is whole.
+func keepSnapshot(ctx context.Context, c Config, n int64) (string, error) {
+	itemsKey, usersKey := SnapshotKey(n, "items"), SnapshotKey(n, "users")
+	_, err := c.Bucket.Head(ctx, usersKey)
+	if errors.Is(err, bucket.ErrNotExist) {
+		err = takeSnapshot(ctx, c, itemsKey, usersKey)
 	}
 	if err != nil {
-		return model.Object{}, haltf("adopt %s: %w: the object is damaged; if it is in no index, delete it and its records are archived again", key, err)
+		return "", fmt.Errorf("snapshot of catalog and profiles for mark %d: %w", n, err)
 	}
-	return objectOf(key, span, data), nil
+	items, _, err := c.Bucket.Get(ctx, itemsKey)
+	if err != nil {
+		return "", err
+	}
+	users, _, err := c.Bucket.Get(ctx, usersKey)
+	if err != nil {
+		return "", err
+	}
+	return model.SHA256Hex([]byte(model.SHA256Hex(items) + model.SHA256Hex(users))), nil
 }
 
-// checkSpan compares what a file says of itself with what its key says and with its rows' offsets.
-func checkSpan(span, key rawparquet.Span, offsets []int64) error {
-	if span.Topic != key.Topic || span.Partition != key.Partition || span.Epoch != key.Epoch || span.First != key.First || span.End == span.First {
-		return fmt.Errorf("its footer says epoch %d, partition %d, [%d,%d) of %s", span.Epoch, span.Partition, span.First, span.End, span.Topic)
-	}
-	if span.Validator != event.ValidatorVersion {
-		return fmt.Errorf("it was judged by validator %d, this is version %d", span.Validator, event.ValidatorVersion)
-	}
-	if n := len(offsets); n > 0 && (offsets[0] < span.First || offsets[n-1] >= span.End || !slices.IsSorted(offsets)) {
-		return fmt.Errorf("its offsets [%d,%d] are not in order within [%d,%d)", offsets[0], offsets[n-1], span.First, span.End)
-	}
-	return nil
-}
-
-// list changes the index of an epoch by compare-and-swap.
-func (s *store) list(ctx context.Context, epoch int64, change func(*model.Index) error) error {
-	s.swaps.Lock()
-	defer s.swaps.Unlock()
-	for {
-		x, etag, err := ReadIndex(ctx, s.bucket, epoch)
-		if err != nil {
-			return err
-		}
-		if x.TopicID == "" {
-			x.TopicID = s.topicID
-		}
-		if x.TopicID != s.topicID {
-			return haltf("%s is of topic id %s, this archiver is of %s: the topic was recreated; run `anabranch doctor`", model.IndexKey(epoch), x.TopicID, s.topicID)
-		}
-		before := x.Version
-		if err := change(x); err != nil {
-			return err
-		}
-		if x.Version == before {
-			return nil
-		}
-		if etag == "" {
-			_, err = s.bucket.PutJSONIfAbsent(ctx, model.IndexKey(epoch), x)
-		} else {
-			_, err = s.bucket.PutJSONIfMatch(ctx, model.IndexKey(epoch), x, etag)
-		}
-		if !errors.Is(err, bucket.ErrExists) && !errors.Is(err, bucket.ErrPrecondition) {
+func takeSnapshot(ctx context.Context, c Config, itemsKey, usersKey string) error {
+	var items, users []byte
+	if c.Snapshot != nil {
+		var err error
+		if items, users, err = c.Snapshot(ctx); err != nil {
 			return err
 		}
 	}
-}
-
-// setEnd notes where an epoch ends. A mark never moves, so another offset is a contradiction.
-func setEnd(x *model.Index, partition int32, offset int64) error {
-	if at, known := x.End[partition]; known && at != offset {
-		return haltf("epoch %d ends at offset %d of partition %d, its index says %d: restore %s from a backup",
-			x.Epoch, offset, partition, at, model.IndexKey(x.Epoch))
+	for _, o := range []struct {
+		key  string
+		data []byte
+	}{{itemsKey, items}, {usersKey, users}} {
+		// What another run put first is as good, and is what everybody uses from then on.
+		if _, err := c.Bucket.PutIfAbsent(ctx, o.key, o.data); err != nil && !errors.Is(err, bucket.ErrExists) {
+			return err
+		}
 	}
-	x.SetEnd(partition, offset)
 	return nil
 }
