@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kprom"
-	"github.com/twmb/franz-go/plugin/kslog"
 )
 
 // Dial returns a client with the options that every part of Anabranch relies on; opts come last and
@@ -29,7 +28,7 @@ func Dial(seeds []string, logger *slog.Logger, opts ...kgo.Opt) (*kgo.Client, er
 	base := []kgo.Opt{
 		kgo.SeedBrokers(seeds...),
 		kgo.ClientID("anabranch"),
-		kgo.WithLogger(kslog.New(logger)),
+		kgo.WithLogger(newClientLog(logger)),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(newPartitioner()),
 		// Long enough to share a batch under load, short against the 50 ms in which an event counts.

@@ -37,6 +37,7 @@ type suite struct {
 func suites() []suite {
 	return []suite{
 		{"machine", "what this machine can do: cores, memory, loopback; run it beside any other suite", runMachine},
+		{"freshness", "how soon recommendations know a click, over HTTP against the whole of dev", runFreshness},
 	}
 }
 

@@ -1,0 +1,92 @@
+package jobs
+
+import (
+	"fmt"
+
+	"github.com/alecthomas/kong"
+)
+
+const description = "Recommendations that already know the click of a moment ago: one event log, a stream layer, a nightly batch, and their exact join."
+
+// cli is every command and flag. Kong reads it for flags, environment, file and help.
+type cli struct {
+	Config kong.ConfigFlag `type:"existingfile" placeholder:"FILE" help:"YAML file of flag values. Flags and environment are stronger."`
+	Log    string          `enum:"debug,info,warn,error" default:"info" help:"Least level that is logged to stderr (${enum})."`
+
+	Dev         devCmd         `cmd:"" help:"Run every part in one process, with a built-in shop or your own events."`
+	Ingest      ingestCmd      `cmd:"" help:"Serve the HTTP front door that writes events to Kafka."`
+	Stream      streamCmd      `cmd:"" help:"Keep live features in Redis, exactly once."`
+	Archive     archiveCmd     `cmd:"" help:"Write the log to raw Parquet in the bucket."`
+	Import      importCmd      `cmd:"" help:"Put history from files straight into the archive."`
+	Nightly     nightlyCmd     `cmd:"" help:"Close a date and publish a generation of views and vectors."`
+	Materialize materializeCmd `cmd:"" help:"Close a date and compute views and aggregates: the first step of nightly."`
+	Train       trainCmd       `cmd:"" help:"Train the vectors of a materialized date: the second step."`
+	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
+	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
+	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
+	Serve       serveCmd       `cmd:"" help:"Answer recommendations over HTTP."`
+	Events      eventsCmd      `cmd:"" help:"Generate synthetic events, or send events to an ingest."`
+	Doctor      doctorCmd      `cmd:"" help:"Check every dependency and say how to repair what fails."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// examples are shown before everything else in a command's --help.
+var examples = map[string]string{
+	"": `  anabranch dev                                   # everything in one process, with a built-in shop
+  anabranch dev --events clicks.csv               # the same with your own events
+  anabranch nightly --date 2026-01-31             # close a day and publish a generation
+  anabranch generations list                      # what is published, what a rollback may go to`,
+	"dev": `  anabranch dev                                   # http://127.0.0.1:8080
+  anabranch dev --period 2m                       # close an epoch every two minutes and watch the handover
+  anabranch dev --events clicks.jsonl --data /tmp/mine
+  anabranch dev --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"ingest":  `  anabranch ingest --kafka broker:9092 --listen :8081`,
+	"stream":  `  anabranch stream --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"archive": `  anabranch archive --kafka broker:9092 --bucket s3://lake/anabranch`,
+	"import": `  anabranch import clicks.csv                     # event_id,user_id,item_id,type,value,event_time,session_id
+  anabranch import --items u.item --users u.user u.data   # MovieLens-100K as it is distributed
+  anabranch import --dry-run clicks.jsonl.gz`,
+	"nightly": `  anabranch nightly --date 2026-01-31             # again: "nothing to do"
+  anabranch nightly --date 2026-01-31 --force     # recompute; the bytes are the same
+  anabranch nightly --date 2026-01-31 --json      # one JSON line a step
+  anabranch nightly --date 2026-01-31 --exit-code-unchanged 99`,
+	"materialize": `  anabranch materialize --date 2026-01-31`,
+	"train":       `  anabranch train --date 2026-01-31`,
+	"evaluate":    `  anabranch evaluate --date 2026-01-31 --json`,
+	"publish":     `  anabranch publish --date 2026-01-31`,
+	"generations": `  anabranch generations list
+  anabranch generations rollback`,
+	"generations list":     `  anabranch generations list --json`,
+	"generations show":     `  anabranch generations show g000001-0a1b2c3d4e`,
+	"generations promote":  `  anabranch generations promote g000002-0a1b2c3d4e`,
+	"generations rollback": `  anabranch generations rollback                  # to the one before the current`,
+	"serve":                `  anabranch serve --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch --listen :8080`,
+	"events generate": `  anabranch events generate --users 100 --items 50 --days 3 --events 5000 > shop.jsonl
+  anabranch events generate --out shop.csv --catalog items.jsonl --profiles users.jsonl`,
+	"events send": `  anabranch events send --to http://127.0.0.1:8080 clicks.jsonl
+  anabranch events generate --events 1000 | anabranch events send -`,
+	"doctor":  `  anabranch doctor --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"version": `  anabranch version --json`,
+}
+
+// examplesFirst prints the command's examples, then kong's help.
+func examplesFirst(options kong.HelpOptions, ctx *kong.Context) error {
+	path := ""
+	if n := ctx.Selected(); n != nil {
+		path = commandPath(n)
+	}
+	if text, ok := examples[path]; ok {
+		if _, err := fmt.Fprintf(ctx.Stdout, "Examples:\n%s\n\n", text); err != nil {
+			return fmt.Errorf("print help: %w", err)
+		}
+	}
+	return kong.DefaultHelpPrinter(options, ctx)
+}
+
+func commandPath(n *kong.Node) string {
+	path := n.Name
+	for p := n.Parent; p != nil && p.Type == kong.CommandNode; p = p.Parent {
+		path = p.Name + " " + path
+	}
+	return path
+}

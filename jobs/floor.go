@@ -1,0 +1,78 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/stream/archive"
+	"github.com/anabranch/anabranch/stream/live"
+)
+
+// floorEvery is how often the generations' floor is looked up; it only frees memory, so it is not urgent.
+const floorEvery = 2 * time.Second
+
+// floor follows the least cut that a retained generation still needs. Live state below it may go.
+type floor struct {
+	bucket *bucket.Bucket
+	epoch  atomic.Int64
+}
+
+func newFloor(ctx context.Context, b *bucket.Bucket) (*floor, error) {
+	f := &floor{bucket: b}
+	return f, f.refresh(ctx)
+}
+
+func (f *floor) refresh(ctx context.Context) error {
+	var p model.Pointer
+	_, err := f.bucket.GetJSON(ctx, model.PointerKey, &p)
+	if errors.Is(err, bucket.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up the floor of the generations: %w", err)
+	}
+	f.epoch.Store(max(p.Floor, f.epoch.Load()))
+	return nil
+}
+
+// run keeps the floor fresh until ctx ends. A bucket that is away leaves it where it is.
+func (f *floor) run(ctx context.Context) error {
+	tick := time.NewTicker(floorEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			_ = f.refresh(ctx) // the next tick tries again; a floor that lags frees memory later, no more
+		}
+	}
+}
+
+// least is what live.Config.Floor asks for.
+func (f *floor) least() int64 { return f.epoch.Load() }
+
+// origin returns where a new namespace of a partition starts: at the floor's mark.
+func (f *floor) origin(ctx context.Context, partition int32) (live.Origin, error) {
+	if err := f.refresh(ctx); err != nil {
+		return live.Origin{}, err
+	}
+	n := f.least()
+	if n == 0 {
+		return live.Origin{}, nil
+	}
+	index, _, err := archive.ReadIndex(ctx, f.bucket, n-1)
+	if err != nil {
+		return live.Origin{}, fmt.Errorf("find the floor's mark %d: %w", n, err)
+	}
+	offset, known := index.End[partition]
+	if !known {
+		return live.Origin{}, fmt.Errorf("find the floor's mark %d: the archive's index does not know partition %d", n, partition)
+	}
+	return live.Origin{Offset: offset, Base: n}, nil
+}

@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/anabranch/anabranch/batch/nightly"
+	"github.com/anabranch/anabranch/schemas/api"
+	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/stream/mark"
+)
+
+// nightFlags are what the night and its single steps share.
+type nightFlags struct {
+	stores
+	Date       string        `required:"" placeholder:"DATE" help:"The date to close, such as 2026-01-31, or an instant in RFC 3339."`
+	Force      bool          `help:"Compute again what is done; the bytes must be the same."`
+	Wait       time.Duration `default:"10m" help:"How long to wait for the archive before giving up with exit code 75."`
+	DryRun     bool          `help:"Only say what would be done."`
+	JSON       bool          `help:"Print one JSON object a step."`
+	Partitions int32         `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
+	ExitSame   int           `name:"exit-code-unchanged" default:"0" placeholder:"CODE" help:"Exit code when there is nothing to do."`
+}
+
+type nightlyCmd struct{ nightFlags }
+
+// Run closes the date and runs every step.
+func (c *nightlyCmd) Run(rt *runtimeEnv) error {
+	return c.run(rt, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
+}
+
+type materializeCmd struct{ nightFlags }
+
+// Run closes the date and computes views and aggregates.
+func (c *materializeCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Materialize) }
+
+type trainCmd struct{ nightFlags }
+
+// Run trains the vectors of a materialized date.
+func (c *trainCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Train) }
+
+type evaluateCmd struct{ nightFlags }
+
+// Run measures the trained vectors of a date.
+func (c *evaluateCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Evaluate) }
+
+type publishCmd struct{ nightFlags }
+
+// Run publishes the evaluated generation of a date.
+func (c *publishCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Publish) }
+
+func (c *nightFlags) step(rt *runtimeEnv, one func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
+	return c.run(rt, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) {
+		o, err := one(r, ctx)
+		if err != nil {
+			return nightly.Result{}, err
+		}
+		return nightly.Result{
+			Label: o.Inputs.Label, Generation: r.ID(), Unchanged: o.Status == nightly.Skipped,
+			Counts: o.Counts, Metrics: o.Metrics, Steps: []nightly.Outcome{o},
+		}, nil
+	})
+}
+
+func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) (nightly.Result, error)) (err error) {
+	label, err := model.ParseLabel(c.Date, rt.now())
+	if err != nil {
+		return err
+	}
+	p, err := rt.open(&c.stores, c.Partitions, true)
+	if err != nil {
+		return err
+	}
+	defer p.closeInto(&err)
+	if c.DryRun {
+		return c.plan(rt, p, label)
+	}
+	result, err := rt.night(rt.ctx, p, night{label: label, force: c.Force, wait: c.Wait, archive: p.standalone}, do)
+	return errors.Join(c.print(rt, result), err)
+}
+
+// plan says which mark a run would write.
+func (c *nightFlags) plan(rt *runtimeEnv, p *parts, label time.Time) error {
+	marks, err := mark.List(rt.ctx, p.bucket)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(marks, func(m model.Mark) bool { return m.Label.Equal(label) })
+	switch {
+	case i >= 0:
+		_, err = fmt.Fprintf(rt.stdout, "would run the steps that are not done for mark %d (%s)\n", marks[i].N, label.Format(time.RFC3339))
+	case len(marks) > 0 && !label.After(marks[len(marks)-1].Label):
+		err = api.Errorf(api.Invalid, "labels only rise: the last one is %s", marks[len(marks)-1].Label.Format(time.RFC3339))
+	default:
+		_, err = fmt.Fprintf(rt.stdout, "would write mark %d with label %s, wait for the archive, then materialize, train, evaluate and publish\n",
+			len(marks)+1, label.Format(time.RFC3339))
+	}
+	return err
+}
+
+// night says what one run of the night is about.
+type night struct {
+	label   time.Time
+	force   bool
+	wait    time.Duration
+	archive bool // nobody else archives: do it here while waiting
+	quiet   bool // no progress on the terminal
+}
+
+// night closes an epoch and runs the steps that do asks for.
+func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(context.Context, *nightly.Run) (nightly.Result, error)) (nightly.Result, error) {
+	m, cut, err := rt.closeEpoch(ctx, p, n)
+	if err != nil {
+		return nightly.Result{}, err
+	}
+	features, err := feature.Default()
+	if err != nil {
+		return nightly.Result{}, fmt.Errorf("load features: %w", err)
+	}
+	bar := newProgress(rt.stderr, n.quiet)
+	defer bar.done()
+	run, err := nightly.Open(ctx, nightly.Config{
+		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: features,
+		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Snapshot: rt.snapshots(p.servers),
+		Publisher: publisher(p.bucket), Clock: rt.now, Progress: bar.show, Log: rt.log, Version: Version(), Force: n.force,
+	}, nightly.At{Mark: m, TopicID: hexID(p), Cut: cut})
+	if err != nil {
+		return nightly.Result{}, err
+	}
+	return do(ctx, run)
+}
+
+// closeEpoch writes the mark and waits for the archive, running one here where nobody else can.
+func (rt *runtimeEnv) closeEpoch(ctx context.Context, p *parts, n night) (m model.Mark, cut model.Cut, err error) {
+	closer := mark.Closer{
+		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: p.clientOptions(), Wait: n.wait, Now: rt.now, Logger: rt.log,
+	}
+	if !n.archive {
+		return closer.Close(ctx, n.label)
+	}
+	a, err := rt.newArchiver(p)
+	if err != nil {
+		return m, nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	err = runAll(ctx, service{"archive", a.Run}, service{"mark", func(ctx context.Context) (err error) {
+		defer stop()
+		m, cut, err = closer.Close(ctx, n.label)
+		return err
+	}})
+	return m, cut, err
+}
+
+// print shows what was done: a table for people, or a JSON line a step.
+func (c *nightFlags) print(rt *runtimeEnv, r nightly.Result) error {
+	if c.JSON {
+		for _, o := range r.Steps {
+			if err := printJSON(rt.stdout, o); err != nil {
+				return err
+			}
+		}
+	} else if err := printSteps(rt, r); err != nil {
+		return err
+	}
+	if r.Unchanged && c.ExitSame != 0 {
+		return exitWith{c.ExitSame}
+	}
+	return nil
+}
+
+func printSteps(rt *runtimeEnv, r nightly.Result) error {
+	if len(r.Steps) == 0 {
+		return nil
+	}
+	if r.Unchanged {
+		_, err := fmt.Fprintf(rt.stdout, "nothing to do: %s is published for %s\n", r.Generation, r.Label.Format(time.RFC3339))
+		return err
+	}
+	rows := [][]string{{"STEP", "STATUS", "SECONDS"}}
+	for _, o := range r.Steps {
+		rows = append(rows, []string{o.Step, string(o.Status), fmt.Sprintf("%.2f", float64(o.Millis)/1000)})
+	}
+	if err := printTable(rt.stdout, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(rt.stdout, "\n%s: %d events of %d users and %d items; HR@20 %.3f (popularity %.3f), NDCG@20 %.3f\n",
+		r.Generation, r.Counts.Events, r.Counts.Users, r.Counts.Items,
+		r.Metrics[nightly.MetricHR], r.Metrics[nightly.MetricPopularityHR], r.Metrics[nightly.MetricNDCG])
+	return err
+}

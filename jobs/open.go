@@ -1,0 +1,57 @@
+package jobs
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/warehouse"
+)
+
+// parts is what most commands work with.
+type parts struct {
+	*servers
+	client    *kgo.Client
+	topics    kafka.Topics
+	bucket    *bucket.Bucket
+	warehouse *warehouse.Warehouse
+}
+
+// open opens bucket and warehouse, finds or starts the servers, and ensures the topics.
+func (rt *runtimeEnv) open(flags *stores, partitions int32, mayStart bool) (_ *parts, err error) {
+	p := &parts{servers: &servers{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.servers, err = rt.openServers(flags, mayStart); err != nil {
+		p.servers = &servers{}
+		return nil, err
+	}
+	if p.bucket, err = flags.openBucket(rt.ctx); err != nil {
+		return nil, err
+	}
+	if p.warehouse, err = flags.openWarehouse(rt.ctx, p.bucket); err != nil {
+		return nil, err
+	}
+	if p.client, p.topics, err = rt.ensureTopics(p.servers, partitions); err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() error { p.client.Close(); return nil })
+	return p, nil
+}
+
+// closeInto closes the parts and adds what fails to the caller's error.
+func (p *parts) closeInto(err *error) { *err = errors.Join(*err, p.close()) }
+
+// newRegistry returns a metrics registry with those of process and runtime.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}

@@ -1,0 +1,145 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/anabranch/anabranch/schemas/feature"
+	"github.com/anabranch/anabranch/stream/archive"
+	"github.com/anabranch/anabranch/stream/ingest"
+	"github.com/anabranch/anabranch/stream/live"
+)
+
+// newLive returns the stream layer's runner and the service that follows the floor for it.
+func (rt *runtimeEnv) newLive(p *parts, redis goredis.UniversalClient, reg prometheus.Registerer) (*live.Runner, service, error) {
+	features, err := feature.Default()
+	if err != nil {
+		return nil, service{}, fmt.Errorf("load features: %w", err)
+	}
+	f, err := newFloor(rt.ctx, p.bucket)
+	if err != nil {
+		return nil, service{}, err
+	}
+	runner, err := live.New(live.Config{
+		Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: features,
+		Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: reg, KafkaOptions: p.clientOptions(),
+	})
+	return runner, service{"floor", f.run}, err
+}
+
+// newArchiver returns the archiver of the parts' log and bucket.
+func (rt *runtimeEnv) newArchiver(p *parts) (*archive.Archiver, error) {
+	return archive.New(archive.Config{
+		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: p.clientOptions(), Now: rt.now, Logger: rt.log,
+	})
+}
+
+// newIngest returns the front door and the service that keeps its catalog.
+func (rt *runtimeEnv) newIngest(p *parts, reg prometheus.Registerer) (http.Handler, *ingest.Catalog, service, error) {
+	catalog := ingest.NewCatalog()
+	h, err := ingest.New(ingest.Config{
+		Client: p.client, Catalog: catalog, Partitions: p.topics.Partitions, Clock: rt.now, Logger: rt.log, Registerer: reg,
+	})
+	if err != nil {
+		return nil, nil, service{}, err
+	}
+	mux := http.NewServeMux()
+	h.Mount(mux)
+	follow := again(rt.log, "ingest catalog", func(ctx context.Context) error {
+		return catalog.Follow(ctx, p.seeds, rt.log, "items", p.clientOptions()...)
+	})
+	return mux, catalog, follow, nil
+}
+
+// operations serves metrics and health of a process that has no API of its own.
+func operations(reg *prometheus.Registry, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	if next != nil {
+		mux.Handle("/", next)
+	}
+	return mux
+}
+
+type ingestCmd struct {
+	stores
+	Listen     string `default:"127.0.0.1:8081" help:"Address to take events on."`
+	Partitions int32  `default:"4" help:"Partitions of a new events topic; fixed for good."`
+}
+
+// Run takes events over HTTP until it is told to stop.
+func (c *ingestCmd) Run(rt *runtimeEnv) (err error) {
+	l, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	p, err := rt.open(&c.stores, c.Partitions, false)
+	if err != nil {
+		return err
+	}
+	defer p.closeInto(&err)
+	reg := newRegistry()
+	h, _, follow, err := rt.newIngest(p, reg)
+	if err != nil {
+		return err
+	}
+	rt.log.Info("taking events", "address", l.Addr().String())
+	return runAll(rt.ctx, httpService(l, operations(reg, h), rt.log), follow)
+}
+
+type streamCmd struct {
+	stores
+	Listen     string `default:"127.0.0.1:8082" help:"Address of /metrics and /healthz."`
+	Partitions int32  `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
+}
+
+// Run keeps live features in Redis until it is told to stop.
+func (c *streamCmd) Run(rt *runtimeEnv) (err error) {
+	l, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	p, err := rt.open(&c.stores, c.Partitions, false)
+	if err != nil {
+		return err
+	}
+	defer p.closeInto(&err)
+	redis, err := rt.dialRedis(p.servers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = redis.Close() }()
+	reg := newRegistry()
+	runner, follow, err := rt.newLive(p, redis, reg)
+	if err != nil {
+		return err
+	}
+	rt.log.Info("streaming", "partitions", p.topics.Partitions)
+	return runAll(rt.ctx, httpService(l, operations(reg, nil), rt.log), follow, service{"stream", runner.Run})
+}
+
+type archiveCmd struct {
+	stores
+	Partitions int32 `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
+}
+
+// Run archives the log until it is told to stop.
+func (c *archiveCmd) Run(rt *runtimeEnv) (err error) {
+	p, err := rt.open(&c.stores, c.Partitions, false)
+	if err != nil {
+		return err
+	}
+	defer p.closeInto(&err)
+	a, err := rt.newArchiver(p)
+	if err != nil {
+		return err
+	}
+	rt.log.Info("archiving", "partitions", p.topics.Partitions)
+	return runAll(rt.ctx, service{"archive", a.Run})
+}
