@@ -7,7 +7,7 @@
 //	GET  /v1/items/{id}/features
 //	GET  /v1/trending?n=&category=
 //	GET  /v1/pulse
-//	GET  /healthz  /readyz  /metrics
+//	GET  /healthz  /readyz  /metrics  /openapi.yaml
 //	POST /v1/events  /v1/items  /v1/users     the ingest handler that New was given
 //	GET  /  /console/…                        the console that New was given
 //

@@ -3,12 +3,14 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/serving/online"
 )
 
@@ -40,10 +42,11 @@ type Options struct {
 	Logger  *slog.Logger // nil discards
 }
 
-// routes lists what New serves, for the test that compares it with openapi.yaml.
+// route is one line of openapi.yaml: what is served, and the query parameters it takes.
 type route struct {
-	pattern string
-	handler http.Handler
+	pattern    string
+	handler    http.Handler
+	parameters []string
 }
 
 // New returns the handler of everything that the package comment lists.
@@ -68,25 +71,38 @@ func New(o Options) (http.Handler, error) {
 
 type handlers struct{ Options }
 
+// routes lists what the options ask for.
 func (h *handlers) routes() []route {
 	list := []route{
-		{"GET /v1/users/{id}/recommendations", h.answer(h.recommendations, "n", "exclude_seen", "category", "mode")},
-		{"GET /v1/users/{id}/features", h.answer(h.userFeatures)},
-		{"GET /v1/items/{id}/similar", h.answer(h.similar, "n")},
-		{"GET /v1/items/{id}/features", h.answer(h.itemFeatures)},
-		{"GET /v1/trending", h.answer(h.trending, "n", "category")},
-		{"GET /v1/pulse", h.answer(h.pulse)},
-		{"GET /healthz", h.answer(h.health)},
-		{"GET /readyz", http.HandlerFunc(h.ready)},
-		{"GET /metrics", promhttp.HandlerFor(h.Registry, promhttp.HandlerOpts{})},
+		h.get("/v1/users/{id}/recommendations", h.recommendations, "n", "exclude_seen", "category", "mode"),
+		h.get("/v1/users/{id}/features", h.userFeatures),
+		h.get("/v1/items/{id}/similar", h.similar, "n"),
+		h.get("/v1/items/{id}/features", h.itemFeatures),
+		h.get("/v1/trending", h.trending, "n", "category"),
+		h.get("/v1/pulse", h.pulse),
+		h.get("/healthz", h.health),
+		{pattern: "GET /readyz", handler: http.HandlerFunc(h.ready)},
+		{pattern: "GET /metrics", handler: promhttp.HandlerFor(h.Registry, promhttp.HandlerOpts{})},
+		{pattern: "GET /openapi.yaml", handler: http.HandlerFunc(describe)},
 	}
 	if h.Ingest != nil {
 		for _, path := range []string{"/v1/events", "/v1/items", "/v1/users"} {
-			list = append(list, route{"POST " + path, h.Ingest})
+			list = append(list, route{pattern: "POST " + path, handler: h.Ingest})
 		}
 	}
 	if h.Console != nil {
-		list = append(list, route{"GET /{$}", h.Console}, route{"GET /console/", h.Console})
+		list = append(list, route{pattern: "GET /{$}", handler: h.Console}, route{pattern: "GET /console/", handler: h.Console})
 	}
 	return list
+}
+
+// get returns a route that a function answers.
+func (h *handlers) get(path string, f answerFunc, parameters ...string) route {
+	return route{pattern: "GET " + path, handler: h.answer(f, parameters), parameters: parameters}
+}
+
+// describe answers GET /openapi.yaml.
+func describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = io.WriteString(w, api.OpenAPI()) // the client may be gone
 }

@@ -12,8 +12,11 @@ import (
 	"github.com/anabranch/anabranch/schemas/api"
 )
 
-// answer turns a function that answers or fails into a handler of a route with the given parameters.
-func (h *handlers) answer(f func(*http.Request, query) (any, error), parameters ...string) http.Handler {
+// answerFunc answers a request or fails.
+type answerFunc func(*http.Request, query) (any, error)
+
+// answer turns a function into the handler of a route with the given parameters.
+func (h *handlers) answer(f answerFunc, parameters []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parseQuery(r, parameters...)
 		if err != nil {
