@@ -53,6 +53,9 @@ func world(t testing.TB, seed uint64) (*batchtest.World, materialize.Target) {
 			case 3:
 				w.Reject(int32(shop.Rand.IntN(4)))
 			}
+			if shop.Rand.IntN(3) == 0 { // at the same instant as others: positions decide
+				e.Time -= e.Time % event.Millis(2*time.Hour.Milliseconds())
+			}
 			w.Append(e)
 			sent = append(sent, e)
 		}

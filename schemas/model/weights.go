@@ -17,13 +17,18 @@ func DefaultWeights() Weights {
 	}
 }
 
-// Of returns the weight of one event; value is nil where the event has none.
+// MaxWeight bounds the weight of one event: values come from outside, and a single absurd one must not
+// drown a user's history or overflow training.
+const MaxWeight = 100
+
+// Of returns the weight of one event, in [0, MaxWeight]; value is nil where the event has none.
 func (w Weights) Of(eventType string, value *float64) float64 {
-	if eventType == w.Rating && value != nil {
-		return max(0, *value-w.RatingZero)
+	x, known := w.ByType[eventType]
+	switch {
+	case eventType == w.Rating && value != nil:
+		x = *value - w.RatingZero
+	case !known:
+		x = w.Default
 	}
-	if x, ok := w.ByType[eventType]; ok {
-		return x
-	}
-	return w.Default
+	return min(max(x, 0), MaxWeight)
 }
