@@ -34,7 +34,6 @@ type chunk struct {
 	rows     []row
 	skip     []bool // duplicates, set by the first phase
 	rejected int64
-	last     bool // of its file
 }
 
 func (c *chunk) total() int64 { return int64(len(c.rows)) + c.rejected }

@@ -171,6 +171,9 @@ func (g *Generation) Manifest() model.Manifest { return g.manifest }
 // Users returns how many users the generation knows.
 func (g *Generation) Users() int { return g.userIDs.Len() }
 
+// UserID returns the id of row i of Users, in byte order.
+func (g *Generation) UserID(i int) string { return g.userIDs.Text(i) }
+
 // UserView returns a user's tile view and training row.
 func (g *Generation) UserView(id string) (state, history []byte, ok bool) {
 	i, ok := g.userIDs.Find(id)
