@@ -154,7 +154,6 @@ const (
 // an error, what will be tried again as a warning.
 func (o *owner) lose(err error) {
 	logger, now := o.r.cfg.Logger, o.r.cfg.Clock()
-	o.cache.clear()
 	var halt *haltError
 	if errors.As(err, &halt) {
 		if o.phase != halted || o.reason != err.Error() {
