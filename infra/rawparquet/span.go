@@ -68,8 +68,12 @@ func (f Footer) Span() (Span, error) {
 		bits int
 		into *int64
 	}{
-		{metaPartition, 32, &partition}, {metaEpoch, 64, &s.Epoch}, {metaFirst, 64, &s.First},
-		{metaEnd, 64, &s.End}, {metaRows, 64, &s.Rows}, {metaValidator, 32, &validator},
+		{metaPartition, 32, &partition},
+		{metaEpoch, 64, &s.Epoch},
+		{metaFirst, 64, &s.First},
+		{metaEnd, 64, &s.End},
+		{metaRows, 64, &s.Rows},
+		{metaValidator, 32, &validator},
 	} {
 		n, err := strconv.ParseInt(f.Meta[field.key], 10, field.bits)
 		if err != nil || n < 0 {

@@ -51,8 +51,19 @@ func TestCounter(t *testing.T) {
 		counts bool
 		epoch  int64
 	}{
-		{"0", false, 0}, {"2", false, 0}, {"01", false, 0}, {"+1", false, 0}, {" 1", false, 0}, {"", false, 0},
-		{"1", true, 1}, {"1", false, 1}, {"3", false, 1}, {"2", true, 2}, {"1", false, 2}, {"-3", false, 2}, {"3", true, 3},
+		{"0", false, 0},
+		{"2", false, 0},
+		{"01", false, 0},
+		{"+1", false, 0},
+		{" 1", false, 0},
+		{"", false, 0},
+		{"1", true, 1},
+		{"1", false, 1},
+		{"3", false, 1},
+		{"2", true, 2},
+		{"1", false, 2},
+		{"-3", false, 2},
+		{"3", true, 3},
 	} {
 		if got := c.Count(step.header); got != step.counts || c.Epoch != step.epoch {
 			t.Fatalf("header %q: counted %v, epoch %d; want %v, %d", step.header, got, c.Epoch, step.counts, step.epoch)

@@ -173,6 +173,8 @@ func (a *Archiver) poll(ctx context.Context, client *kgo.Client) (map[int32][]*k
 				return nil, err
 			}
 			return nil, haltf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
+		case errors.Is(e.Err, kerr.UnknownTopicID) || errors.Is(e.Err, kerr.UnknownTopicOrPartition):
+			return nil, haltf("read %s/%d: %w: the topic was deleted or recreated while it was archived; run `anabranch doctor`", e.Topic, e.Partition, e.Err)
 		default:
 			return nil, fmt.Errorf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
 		}

@@ -56,15 +56,15 @@ func randomLog(rng *rand.Rand, partition int32, length int) []*kgo.Record {
 	next, marks := int64(0), int64(0)
 	for range length {
 		next += int64(max(0, rng.IntN(12)-9)) // a gap now and then
-		switch x := rng.IntN(20); {
-		case x == 0:
+		switch rng.IntN(20) {
+		case 0:
 			marks++
 			log = append(log, mark(partition, next, marks))
-		case x == 1:
+		case 1:
 			log = append(log, mark(partition, next, max(1, marks-int64(rng.IntN(3)))))
-		case x == 2:
+		case 2:
 			log = append(log, mark(partition, next, marks+2))
-		case x == 3:
+		case 3:
 			r := record(partition, next, 0)
 			r.Value = []byte(`{"event_id":` + strconv.Itoa(rng.Int()))
 			log = append(log, r)
