@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,8 @@ func TestRunnerBuriesInvalidRecords(t *testing.T) {
 
 // fault is a hook of go-redis that fails calls before or after they reach the server.
 type fault struct {
+	mu     sync.Mutex
+	rng    *rand.Rand   // nil where every is 0
 	every  atomic.Int64 // 1 in so many calls fails; 0: none
 	before atomic.Bool  // every call fails before it is sent
 	failed atomic.Int64
@@ -96,9 +99,8 @@ func (f *fault) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Pr
 
 func (f *fault) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {
-		every := f.every.Load()
-		strike := every > 0 && rand.Int64N(every) == 0
-		if f.before.Load() || strike && rand.IntN(2) == 0 {
+		strike, unsent := f.draw()
+		if f.before.Load() || strike && unsent {
 			f.failed.Add(1)
 			cmd.SetErr(errInjected)
 			return errInjected
@@ -113,15 +115,28 @@ func (f *fault) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	}
 }
 
+// draw decides whether a call fails, and if so whether before it is sent.
+func (f *fault) draw() (strike, unsent bool) {
+	every := f.every.Load()
+	if every == 0 {
+		return false, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rng.Int64N(every) == 0, f.rng.IntN(2) == 0
+}
+
 func TestRunnerSurvivesFaultsAndKills(t *testing.T) {
 	s := newSystem(t, 2)
-	var f fault
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed of the faults: %d", seed)
+	f := fault{rng: rand.New(rand.NewPCG(seed, 0))}
 	f.every.Store(4)
 	for round := range 6 {
 		client := s.dialRedis()
 		client.AddHook(&f)
 		cfg := s.config(client)
-		cfg.BatchRecords = 7
+		cfg.BatchRecords, cfg.CacheEntries = 7, 5 // so that states are evicted and loaded again
 		_, stop := s.start(cfg)
 		s.produce(someEvents(round*200, 200)...)
 		if round%2 == 0 {
@@ -202,9 +217,6 @@ func TestTwoRunnersShare(t *testing.T) {
 
 func TestRedisLosesEverything(t *testing.T) {
 	s := newSystem(t, 2)
-	if strings.Contains(s.redisAddr, ":6379") {
-		t.Skip("FLUSHALL would empty a Redis that may hold more than this test's keys; name one on another port")
-	}
 	s.produce(someEvents(0, 200)...)
 	r, _ := s.start(s.config(s.redis))
 	s.awaitCaughtUp()
@@ -216,9 +228,7 @@ func TestRedisLosesEverything(t *testing.T) {
 	before, _ := s.fences()
 	s.raiseFloor(2)
 	s.await("the base to rise", func() bool { f, ok := s.fences(); return ok && f[0].Base == 2 && f[1].Base == 2 })
-	if err := s.redis.FlushAll(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	s.loseEverything()
 	s.produce(someEvents(280, 50)...)
 	s.awaitCaughtUp()
 	after, _ := s.fences()
@@ -239,13 +249,35 @@ func TestRedisLosesEverything(t *testing.T) {
 	s.check(2)
 }
 
+// loseEverything empties an embedded Redis; in a real one, which may be shared, the system's keys go.
+func (s *system) loseEverything() {
+	s.t.Helper()
+	if os.Getenv(realRedis) == "" {
+		if err := s.redis.FlushAll(context.Background()).Err(); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	_, err := s.redis.TxPipelined(context.Background(), func(p goredis.Pipeliner) error {
+		for partition := range s.partitions {
+			for k := range s.dump(partition) {
+				p.Del(context.Background(), k)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // TestRedisFallsBack restores an older fence and states while the runner is idle.
 func TestRedisFallsBack(t *testing.T) {
 	s := newSystem(t, 1)
 	s.produce(someEvents(0, 100)...)
 	r, _ := s.start(s.config(s.redis))
 	s.awaitCaughtUp()
-	old := s.dump()
+	old := s.dump(0)
 	s.produce(someEvents(100, 100)...)
 	s.awaitCaughtUp()
 	s.restore(old)
@@ -256,11 +288,11 @@ func TestRedisFallsBack(t *testing.T) {
 	s.check(0)
 }
 
-func (s *system) dump() map[string]string {
+func (s *system) dump(partition int32) map[string]string {
 	s.t.Helper()
 	ctx := context.Background()
 	out := map[string]string{}
-	scan := s.redis.Scan(ctx, 0, s.keys(0).Slot()+s.keys(0).Namespace+"*", 1000).Iterator()
+	scan := s.redis.Scan(ctx, 0, s.keys(partition).Slot()+s.keys(partition).Namespace+"*", 1000).Iterator()
 	for scan.Next(ctx) {
 		out[scan.Val()] = s.redis.Get(ctx, scan.Val()).Val()
 	}
@@ -273,7 +305,7 @@ func (s *system) dump() map[string]string {
 // restore makes the partition's keys what they were, in one step.
 func (s *system) restore(old map[string]string) {
 	s.t.Helper()
-	now := s.dump()
+	now := s.dump(0)
 	_, err := s.redis.TxPipelined(context.Background(), func(p goredis.Pipeliner) error {
 		for k := range now {
 			p.Del(context.Background(), k)
@@ -308,13 +340,13 @@ func TestFloorRaisesBase(t *testing.T) {
 	s.produce(someEvents(60, 60)...)
 	s.start(s.config(s.redis))
 	s.awaitCaughtUp()
-	before := len(s.dump()[s.keys(0).Global(s.incarnation())])
+	before := len(s.dump(0)[s.keys(0).Global(s.incarnation())])
 	s.raiseFloor(1)
 	s.await("the base of an idle partition to rise", func() bool { f, _ := s.fences(); return f[0].Base == 1 })
 	s.produce(someEvents(120, 60)...)
 	s.awaitCaughtUp()
 	s.check(1)
-	if after := len(s.dump()[s.keys(0).Global(s.incarnation())]); after >= before {
+	if after := len(s.dump(0)[s.keys(0).Global(s.incarnation())]); after >= before {
 		t.Errorf("the touched global state has %d bytes, %d before: epoch 0 was not dropped", after, before)
 	}
 }
@@ -387,7 +419,7 @@ func TestHalts(t *testing.T) {
 }
 
 func (s *system) dumpBlobs() map[string]string {
-	all := s.dump()
+	all := s.dump(0)
 	delete(all, s.keys(0).Fence())
 	return all
 }

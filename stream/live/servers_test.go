@@ -65,6 +65,7 @@ func newSystem(t testing.TB, partitions int32) *system {
 	}
 	t.Cleanup(s.client.Close)
 	s.createTopics()
+	t.Cleanup(s.removeTopics)
 	// Each system has a namespace of its own through a feature that nobody reads.
 	c, err := feature.Default()
 	if err != nil {
@@ -123,6 +124,18 @@ func (s *system) createTopics() {
 		details, err := admin.ListTopics(ctx, s.topic, s.dlq)
 		return err == nil && details.Error() == nil && len(details[s.topic].Partitions) == int(s.partitions)
 	})
+}
+
+// removeTopics cleans up a real broker, which other tests share.
+func (s *system) removeTopics() {
+	if s.broker != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	if _, err := kadm.NewClient(s.client).DeleteTopics(ctx, s.topic, s.dlq); err != nil {
+		s.t.Errorf("remove topics: %v", err)
+	}
 }
 
 // await waits until a condition holds.
