@@ -58,14 +58,6 @@ func (s *demoShop) historyFile() (string, error) {
 	return path, err
 }
 
-// publishCatalog writes the shop's catalog and profiles to their topics.
-func (s *demoShop) publishCatalog(ctx context.Context, client *kgo.Client, now time.Time) error {
-	if err := produceItems(ctx, client, s.ItemsAt(now)); err != nil {
-		return err
-	}
-	return produceUsers(ctx, client, s.Profiles())
-}
-
 // traffic posts live events to the ingest at url, rate events a second, and follows the changes of
 // the catalog, until ctx ends.
 func (s *demoShop) traffic(ctx context.Context, rt *runtimeEnv, client *kgo.Client, url string, rate float64) error {

@@ -95,7 +95,7 @@ func (c *importCmd) validate(rt *runtimeEnv) error {
 }
 
 // countRows returns how many rows of a file are valid, and the first that is not.
-func countRows(path string) (rows int64, firstBad error, err error) {
+func countRows(path string) (rows int64, firstBad, err error) {
 	r, err := eventfile.OpenEvents(path)
 	if err != nil {
 		return 0, nil, fmt.Errorf("import: %w", err)

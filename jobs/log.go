@@ -17,7 +17,7 @@ func newLogger(w io.Writer, level string) *slog.Logger {
 		l = slog.LevelInfo // kong's enum admits no other text
 	}
 	if isTerminal(w) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
 }

@@ -71,7 +71,7 @@ type sample struct {
 	at       time.Time
 	counters map[string]float64
 	lag      map[string]float64 // by partition
-	fresh    *dto.Histogram // event_to_servable_seconds
+	fresh    *dto.Histogram     // event_to_servable_seconds
 }
 
 // counterNames maps metric families to their names in the pulse.

@@ -118,5 +118,5 @@ func (l brokerLogger) Logf(level kfake.LogLevel, format string, args ...any) {
 	default:
 		return
 	}
-	l.logger.Log(context.Background(), to, "embedded kafka: "+fmt.Sprintf(format, args...))
+	l.logger.Log(context.Background(), to, "embedded kafka", "says", fmt.Sprintf(format, args...))
 }

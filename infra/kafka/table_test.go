@@ -99,7 +99,9 @@ func TestFollowOfAnEmptyTopicIsReadyAtOnce(t *testing.T) {
 		t.Errorf("followed %q", s)
 	}
 	f.stop()
-	<-f.done
+	if err := <-f.done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFollowOfACompactedTopic(t *testing.T) {
@@ -155,7 +157,9 @@ func TestFollowGoesOnAcrossARestartOfTheBroker(t *testing.T) {
 		t.Errorf("followed %q", s)
 	}
 	f.stop()
-	<-f.done
+	if err := <-f.done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFollowFailsWhenTheTopicIsRecreated(t *testing.T) {

@@ -47,7 +47,7 @@ func newCSVSource[T any](name string, in io.Reader, k kind[T]) (*csvSource[T], e
 	s.r = csv.NewReader(bufio.NewReaderSize(s.guard, bufferBytes))
 	s.r.ReuseRecord = true
 	header, err := s.r.Read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, api.Errorf(api.Invalid, "%s is empty: a header is required, with the columns %s at least", name, strings.Join(k.required, ", "))
 	}
 	if err != nil {

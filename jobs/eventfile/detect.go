@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -36,7 +37,7 @@ func newReader[T any](name string, from io.Reader, k kind[T]) (*Reader[T], error
 		return nil, err
 	}
 	head, err := in.Peek(sniffBytes)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	r := &Reader[T]{name: name, input: input}

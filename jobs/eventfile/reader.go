@@ -133,7 +133,7 @@ func (r *Reader[T]) Next() (Row[T], error) {
 	}
 	record, line, rej, err := r.rows.next()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.ended = io.EOF
 	case err != nil:
 		r.ended = fmt.Errorf("read %s at line %d: %w", r.name, line, err)
@@ -149,7 +149,7 @@ func (r *Reader[T]) All() iter.Seq2[Row[T], error] {
 	return func(yield func(Row[T], error) bool) {
 		for {
 			row, err := r.Next()
-			if err == io.EOF || !yield(row, err) || r.ended != nil {
+			if errors.Is(err, io.EOF) || !yield(row, err) || r.ended != nil {
 				return
 			}
 		}

@@ -228,7 +228,7 @@ func TestOpenQuoteIsBounded(t *testing.T) {
 	if rest.read > 2*maxRow {
 		t.Errorf("%d bytes were read", rest.read)
 	}
-	if _, again := r.Next(); again != err {
+	if _, again := r.Next(); !errors.Is(again, err) {
 		t.Errorf("then %v", again)
 	}
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 
@@ -64,7 +63,7 @@ func (h *handlers) recovering(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
 				panic(p)
 			}
-			h.Logger.Error("request panicked", "route", r.Pattern, "panic", fmt.Sprint(p), slog.String("stack", string(debug.Stack())))
+			h.Logger.Error("request panicked", "route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			problem.Write(w, r, api.Errorf(api.Internal, "panic"))
 		}()
 		next.ServeHTTP(w, r)

@@ -3,7 +3,6 @@ package online
 import (
 	"context"
 	"log/slog"
-
 	"sync"
 	"time"
 
