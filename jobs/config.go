@@ -2,8 +2,8 @@ package jobs
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -21,36 +21,68 @@ import (
 //	dev:
 //	  period: 2m
 type configFile struct {
-	values map[string]any
+	root section
 }
+
+// section holds the keys of one level. Values stay as they are written, so that a date is not
+// turned into an instant before the flag sees it.
+type section map[string]yaml.Node
 
 // loadConfig reads the file; kong calls it for --config.
 func loadConfig(r io.Reader) (kong.Resolver, error) {
 	c := &configFile{}
-	if err := yaml.NewDecoder(r).Decode(&c.values); err != nil && !errors.Is(err, io.EOF) {
+	if err := yaml.NewDecoder(r).Decode(&c.root); err != nil && !errors.Is(err, io.EOF) {
 		return nil, api.Errorf(api.Invalid, "read configuration: %w", err)
 	}
 	return c, nil
 }
 
-// Validate refuses keys that no command knows. A misspelled key would silently leave its default.
-func (c *configFile) Validate(app *kong.Application) error {
-	return checkKeys(c.values, app.Node, "")
+// at returns the node of a key, the zero node when there is none.
+func (s section) at(key string) yaml.Node {
+	n := s[key]
+	if n.Kind == yaml.AliasNode {
+		return *n.Alias
+	}
+	return n
 }
 
-func checkKeys(values map[string]any, n *kong.Node, path string) error {
+// below returns the section of a command's name, if the key is one.
+func (s section) below(name string) (section, bool, error) {
+	n := s.at(name)
+	if n.Kind != yaml.MappingNode {
+		return nil, false, nil
+	}
+	var out section
+	if err := n.Decode(&out); err != nil {
+		return nil, false, api.Errorf(api.Invalid, "read configuration: section %s: %w", name, err)
+	}
+	return out, true, nil
+}
+
+// Validate refuses keys that no command knows. A misspelled key would silently leave its default.
+func (c *configFile) Validate(app *kong.Application) error {
+	return checkKeys(c.root, app.Node, "")
+}
+
+func checkKeys(s section, n *kong.Node, path string) error {
 	flags := flagNames(n)
-	for key, v := range values {
-		if slices.Contains(flags, key) {
-			continue
-		}
+	for _, key := range slices.Sorted(maps.Keys(s)) {
 		child := childOf(n, key)
-		section, isMap := v.(map[string]any)
-		if child == nil || !isMap {
-			return api.Errorf(api.Invalid, "configuration key %q is not known; did you mean %q?", path+key, path+closest(key, append(flags, childNames(n)...)))
-		}
-		if err := checkKeys(section, child, path+key+"."); err != nil {
+		values, isSection, err := s.below(key)
+		switch {
+		case err != nil:
 			return err
+		case isSection && child != nil:
+			if err := checkKeys(values, child, path+key+"."); err != nil {
+				return err
+			}
+		case isSection && slices.Contains(flags, key):
+			return api.Errorf(api.Invalid, "configuration key %q (line %d): a value is accepted, not a section", path+key, s[key].Line)
+		case !isSection && child != nil && !slices.Contains(flags, key):
+			return api.Errorf(api.Invalid, "configuration key %q (line %d) is a command: a section of its flags is accepted", path+key, s[key].Line)
+		case !slices.Contains(flags, key):
+			return api.Errorf(api.Invalid, "configuration key %q (line %d) is not known; did you mean %q?",
+				path+key, s[key].Line, path+closest(key, append(flags, childNames(n)...)))
 		}
 	}
 	return nil
@@ -60,7 +92,9 @@ func checkKeys(values map[string]any, n *kong.Node, path string) error {
 func flagNames(n *kong.Node) []string {
 	var names []string
 	for _, f := range n.Flags {
-		names = append(names, f.Name)
+		if f.Name != "help" && f.Name != "config" { // these work on the command line only
+			names = append(names, f.Name)
+		}
 	}
 	for _, child := range n.Children {
 		names = append(names, flagNames(child)...)
@@ -92,36 +126,43 @@ func (c *configFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag
 			return nil, nil
 		}
 	}
-	values, found := c.values, c.values[flag.Name]
+	values, found := c.root, c.root.at(flag.Name)
 	if n := parent.Node(); n != nil {
 		for _, name := range strings.Fields(n.FullPath())[1:] {
-			section, ok := values[name].(map[string]any)
+			below, ok, err := values.below(name)
+			if err != nil {
+				return nil, err
+			}
 			if !ok {
 				break
 			}
-			if values = section; values[flag.Name] != nil {
-				found = values[flag.Name]
+			values = below
+			if n := values.at(flag.Name); isValue(n) {
+				found = n
 			}
 		}
 	}
 	return asFlag(found), nil
 }
 
-// asFlag turns a YAML value into what kong parses.
-func asFlag(v any) any {
-	switch x := v.(type) {
-	case nil:
+// isValue reports whether a node can be the value of a flag.
+func isValue(n yaml.Node) bool {
+	return n.Kind == yaml.SequenceNode || n.Kind == yaml.ScalarNode && n.Tag != "!!null"
+}
+
+// asFlag turns a YAML value into the text that the command line would bring.
+func asFlag(n yaml.Node) any {
+	if !isValue(n) {
 		return nil
-	case []any:
-		parts := make([]string, len(x))
-		for i, p := range x {
-			parts[i] = fmt.Sprint(p)
-		}
-		return strings.Join(parts, ",")
-	case bool:
-		return x
 	}
-	return fmt.Sprint(v)
+	if n.Kind == yaml.ScalarNode {
+		return n.Value
+	}
+	parts := make([]string, len(n.Content))
+	for i, p := range n.Content {
+		parts[i] = p.Value
+	}
+	return strings.Join(parts, ",")
 }
 
 // closest returns the name with the least edit distance to s.

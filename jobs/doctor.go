@@ -90,7 +90,7 @@ func (c *doctorCmd) checkData() finding {
 
 // checkServers looks at Kafka and Redis. Embedded ones that do not run now are fine: dev starts them.
 func (c *doctorCmd) checkServers(ctx context.Context, rt *runtimeEnv) []finding {
-	s, err := rt.openServers(&c.stores, true)
+	s, err := rt.openServers(&c.stores, need{redis: true, start: true})
 	if err != nil {
 		return []finding{bad("servers", err, "stop the process that uses the data folder, or choose another with --data")}
 	}

@@ -57,22 +57,19 @@ func (f *floor) run(ctx context.Context) error {
 // least is what live.Config.Floor asks for.
 func (f *floor) least() int64 { return f.epoch.Load() }
 
-// origin returns where a new namespace of a partition starts: at the floor's mark.
+// origin returns where a new namespace of a partition starts: one epoch below the floor's mark, as
+// live.OriginOf explains.
 func (f *floor) origin(ctx context.Context, partition int32) (live.Origin, error) {
 	if err := f.refresh(ctx); err != nil {
 		return live.Origin{}, err
 	}
 	n := f.least()
-	if n == 0 {
-		return live.Origin{}, nil
+	if n < 2 {
+		return live.OriginOf(n, nil, partition)
 	}
-	index, _, err := archive.ReadIndex(ctx, f.bucket, n-1)
+	index, _, err := archive.ReadIndex(ctx, f.bucket, n-2)
 	if err != nil {
-		return live.Origin{}, fmt.Errorf("find the floor's mark %d: %w", n, err)
+		return live.Origin{}, fmt.Errorf("find mark %d, one below the floor: %w", n-1, err)
 	}
-	offset, known := index.End[partition]
-	if !known {
-		return live.Origin{}, fmt.Errorf("find the floor's mark %d: the archive's index does not know partition %d", n, partition)
-	}
-	return live.Origin{Offset: offset, Base: n}, nil
+	return live.OriginOf(n, index.End, partition)
 }

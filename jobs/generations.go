@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/oklog/ulid/v2"
@@ -27,7 +28,7 @@ type bucketFlags struct {
 
 func (f bucketFlags) open(ctx context.Context) (*bucket.Bucket, error) {
 	s := stores{Data: f.Data, Bucket: f.Bucket}
-	return s.openBucket(ctx)
+	return s.openExistingBucket(ctx)
 }
 
 func publisher(b *bucket.Bucket) publish.Publisher {
@@ -128,8 +129,10 @@ func movePointer(rt *runtimeEnv, f bucketFlags, to string, dryRun bool, move fun
 		return err
 	}
 	var before model.Pointer
-	if _, err := b.GetJSON(rt.ctx, model.PointerKey, &before); err != nil {
-		return api.Errorf(api.NotFound, "no generation is published yet (anabranch nightly publishes one): %w", err)
+	if _, err := b.GetJSON(rt.ctx, model.PointerKey, &before); errors.Is(err, bucket.ErrNotExist) {
+		return api.Errorf(api.NotFound, "no generation is published yet: run `anabranch nightly`")
+	} else if err != nil {
+		return err
 	}
 	if dryRun {
 		after, err := before.MoveTo(to, "dry-run")

@@ -41,7 +41,7 @@ func (c *importCmd) Run(rt *runtimeEnv) (err error) {
 	if c.DryRun {
 		return c.validate(rt)
 	}
-	p, err := rt.open(&c.stores, c.Partitions, true)
+	p, err := rt.openLog(&c.stores, c.Partitions, true)
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anabranch/anabranch/batch/nightly"
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
@@ -71,21 +74,25 @@ func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) 
 	if err != nil {
 		return err
 	}
-	p, err := rt.open(&c.stores, c.Partitions, true)
+	if c.DryRun {
+		return c.plan(rt, label)
+	}
+	p, err := rt.openLog(&c.stores, c.Partitions, true)
 	if err != nil {
 		return err
 	}
 	defer p.closeInto(&err)
-	if c.DryRun {
-		return c.plan(rt, p, label)
-	}
 	result, err := rt.night(rt.ctx, p, night{label: label, force: c.Force, wait: c.Wait, archive: p.standalone}, do)
 	return errors.Join(c.print(rt, result), err)
 }
 
 // plan says which mark a run would write.
-func (c *nightFlags) plan(rt *runtimeEnv, p *parts, label time.Time) error {
-	marks, err := mark.List(rt.ctx, p.bucket)
+func (c *nightFlags) plan(rt *runtimeEnv, label time.Time) error {
+	b, err := c.openExistingBucket(rt.ctx)
+	if err != nil {
+		return err
+	}
+	marks, err := mark.List(rt.ctx, b)
 	if err != nil {
 		return err
 	}
@@ -113,6 +120,9 @@ type night struct {
 
 // night closes an epoch and runs the steps that do asks for.
 func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(context.Context, *nightly.Run) (nightly.Result, error)) (nightly.Result, error) {
+	if err := refuseNothing(ctx, p); err != nil {
+		return nightly.Result{}, err
+	}
 	m, cut, err := rt.closeEpoch(ctx, p, n)
 	if err != nil {
 		return nightly.Result{}, err
@@ -132,6 +142,30 @@ func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(cont
 		return nightly.Result{}, err
 	}
 	return do(ctx, run)
+}
+
+// refuseNothing ends the night before its first mark when there is no history and no event: the mark
+// would close history for good, and nothing would come of it.
+func refuseNothing(ctx context.Context, p *parts) error {
+	for prefix, commit := range map[string]string{model.MarkPrefix: ".json", model.ImportPrefix: "/index.json"} {
+		found, err := p.bucket.List(ctx, prefix)
+		if err != nil {
+			return fmt.Errorf("look for something to learn from: %w", err)
+		}
+		if slices.ContainsFunc(found, func(o bucket.Attrs) bool { return strings.HasSuffix(o.Key, commit) }) {
+			return nil
+		}
+	}
+	ends, err := kafka.EndOffsets(ctx, p.client, kafka.EventsTopic)
+	if err != nil {
+		return api.Errorf(api.Unavailable, "look for something to learn from: %w", err)
+	}
+	for _, end := range ends {
+		if end > 0 {
+			return nil
+		}
+	}
+	return api.Errorf(api.Gate, "there is no history and no event yet: import history with `anabranch import` or send events, then run this again")
 }
 
 // closeEpoch writes the mark and waits for the archive, running one here where nobody else can.
@@ -176,8 +210,13 @@ func printSteps(rt *runtimeEnv, r nightly.Result) error {
 	if len(r.Steps) == 0 {
 		return nil
 	}
+	last := r.Steps[len(r.Steps)-1]
 	if r.Unchanged {
-		_, err := fmt.Fprintf(rt.stdout, "nothing to do: %s is published for %s\n", r.Generation, r.Label.Format(time.RFC3339))
+		done := "is published"
+		if last.Step != nightly.StepPublish {
+			done = "has passed " + last.Step
+		}
+		_, err := fmt.Fprintf(rt.stdout, "nothing to do: %s %s for %s\n", r.Generation, done, r.Label.Format(time.RFC3339))
 		return err
 	}
 	rows := [][]string{{"STEP", "STATUS", "SECONDS"}}
@@ -187,8 +226,22 @@ func printSteps(rt *runtimeEnv, r nightly.Result) error {
 	if err := printTable(rt.stdout, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(rt.stdout, "\n%s: %d events of %d users and %d items; HR@20 %.3f (popularity %.3f), NDCG@20 %.3f\n",
-		r.Generation, r.Counts.Events, r.Counts.Users, r.Counts.Items,
-		r.Metrics[nightly.MetricHR], r.Metrics[nightly.MetricPopularityHR], r.Metrics[nightly.MetricNDCG])
+	_, err := fmt.Fprintf(rt.stdout, "\n%s%s\n", r.Generation, summary(r))
 	return err
+}
+
+// summary says what is known after the steps that ran: a single step knows less.
+func summary(r nightly.Result) string {
+	var parts []string
+	if r.Counts.Events > 0 {
+		parts = append(parts, fmt.Sprintf("%d events of %d users and %d items", r.Counts.Events, r.Counts.Users, r.Counts.Items))
+	}
+	if len(r.Metrics) > 0 {
+		parts = append(parts, fmt.Sprintf("HR@20 %.3f (popularity %.3f), NDCG@20 %.3f",
+			r.Metrics[nightly.MetricHR], r.Metrics[nightly.MetricPopularityHR], r.Metrics[nightly.MetricNDCG]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, "; ")
 }

@@ -21,15 +21,27 @@ type parts struct {
 	warehouse *warehouse.Warehouse
 }
 
-// open opens bucket and warehouse, finds or starts the servers, and ensures the topics.
-func (rt *runtimeEnv) open(flags *stores, partitions int32, mayStart bool) (_ *parts, err error) {
+// need says which servers a command cannot do without, and whether it may run them itself.
+type need struct{ redis, start bool }
+
+// open opens bucket and warehouse, finds or starts Kafka and Redis, and ensures the topics.
+func (rt *runtimeEnv) open(flags *stores, partitions int32, mayStart bool) (*parts, error) {
+	return rt.openParts(flags, partitions, need{redis: true, start: mayStart})
+}
+
+// openLog is open for commands that have no business with Redis.
+func (rt *runtimeEnv) openLog(flags *stores, partitions int32, mayStart bool) (*parts, error) {
+	return rt.openParts(flags, partitions, need{start: mayStart})
+}
+
+func (rt *runtimeEnv) openParts(flags *stores, partitions int32, n need) (_ *parts, err error) {
 	p := &parts{servers: &servers{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.servers, err = rt.openServers(flags, mayStart); err != nil {
+	if p.servers, err = rt.openServers(flags, n); err != nil {
 		p.servers = &servers{}
 		return nil, err
 	}

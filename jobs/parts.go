@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -51,6 +53,16 @@ func (s *stores) openBucket(ctx context.Context) (*bucket.Bucket, error) {
 	return filebucket.Open(u.Path)
 }
 
+// openExistingBucket opens the bucket for a command that only looks: it makes no folder.
+func (s *stores) openExistingBucket(ctx context.Context) (*bucket.Bucket, error) {
+	if s.Bucket == "" {
+		if _, err := os.Stat(filepath.Join(s.Data, "bucket")); errors.Is(err, fs.ErrNotExist) {
+			return nil, api.Errorf(api.NotFound, "data folder %s holds no bucket: name the right one with --data or --bucket", s.Data)
+		}
+	}
+	return s.openBucket(ctx)
+}
+
 // openWarehouse opens the warehouse that the flags name; the embedded one lies in b.
 func (s *stores) openWarehouse(ctx context.Context, b *bucket.Bucket) (*warehouse.Warehouse, error) {
 	if s.Warehouse == "" {
@@ -87,10 +99,10 @@ func (s *servers) close() error {
 }
 
 // openServers finds Kafka and Redis: where the flags say; else with the process that owns the data
-// folder; else, where mayStart allows it, embedded in this process.
-func (rt *runtimeEnv) openServers(s *stores, mayStart bool) (_ *servers, err error) {
+// folder; else, where the command may start them, embedded in this process.
+func (rt *runtimeEnv) openServers(s *stores, n need) (_ *servers, err error) {
 	out := &servers{seeds: s.Kafka, redis: s.Redis}
-	if len(s.Kafka) > 0 && s.Redis != "" {
+	if len(s.Kafka) > 0 && (s.Redis != "" || !n.redis) {
 		return out, nil
 	}
 	defer func() {
@@ -105,10 +117,17 @@ func (rt *runtimeEnv) openServers(s *stores, mayStart bool) (_ *servers, err err
 	if !out.dir.owned() {
 		return out, out.adopt()
 	}
-	if !mayStart {
-		return nil, api.Errorf(api.Invalid, "no Kafka and Redis to work with: name them with --kafka and --redis, or start `anabranch dev --data %s`, which runs both", s.Data)
+	if !n.start {
+		return nil, nothingToWorkWith(s, n)
 	}
-	return out, out.start(rt, s)
+	return out, out.start(rt, s, n)
+}
+
+func nothingToWorkWith(s *stores, n need) error {
+	if !n.redis {
+		return api.Errorf(api.Invalid, "no Kafka to work with: name it with --kafka, or start `anabranch dev --data %s`, which runs one", s.Data)
+	}
+	return api.Errorf(api.Invalid, "no Kafka and Redis to work with: name them with --kafka and --redis, or start `anabranch dev --data %s`, which runs both", s.Data)
 }
 
 // adopt uses the servers of the process that owns the data folder.
@@ -127,7 +146,7 @@ func (s *servers) adopt() error {
 }
 
 // start runs the missing servers in this process.
-func (s *servers) start(rt *runtimeEnv, flags *stores) error {
+func (s *servers) start(rt *runtimeEnv, flags *stores, n need) error {
 	if len(s.seeds) == 0 {
 		k, err := kafka.StartEmbedded(kafka.EmbeddedConfig{Dir: filepath.Join(flags.Data, "kafka"), Logger: rt.log})
 		if err != nil {
@@ -136,7 +155,7 @@ func (s *servers) start(rt *runtimeEnv, flags *stores) error {
 		s.closers = append(s.closers, k.Close)
 		s.seeds, s.standalone, s.local = []string{k.Addr()}, true, true
 	}
-	if s.redis == "" {
+	if s.redis == "" && n.redis {
 		r, err := redis.StartEmbedded("")
 		if err != nil {
 			return fmt.Errorf("start embedded Redis: %w", err)

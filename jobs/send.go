@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -21,11 +22,12 @@ import (
 )
 
 type sendCmd struct {
-	File   string `arg:"" help:"CSV or JSON lines; - is stdin."`
-	To     string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Address of the ingest."`
-	Batch  int    `default:"500" help:"Events a request, 1 to 1000."`
-	DryRun bool   `help:"Read and validate only."`
-	JSON   bool   `help:"Print the counts as JSON."`
+	File   string        `arg:"" help:"CSV or JSON lines; - is stdin."`
+	To     string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Address of the ingest."`
+	Batch  int           `default:"500" help:"Events a request, 1 to 1000."`
+	Wait   time.Duration `default:"1m" help:"How long to try to reach the ingest before giving up with exit code 75."`
+	DryRun bool          `help:"Read and validate only."`
+	JSON   bool          `help:"Print the counts as JSON."`
 }
 
 // sent counts what became of the rows.
@@ -40,6 +42,9 @@ type sent struct {
 func (c *sendCmd) Run(rt *runtimeEnv) error {
 	if c.Batch < 1 || c.Batch > api.MaxBatch {
 		return api.Errorf(api.Invalid, "--batch %d: 1 to %d is accepted", c.Batch, api.MaxBatch)
+	}
+	if u, err := url.Parse(c.To); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return api.Errorf(api.Invalid, "--to %s: an address such as http://127.0.0.1:8080 is accepted", api.Clip(c.To))
 	}
 	var in io.Reader = os.Stdin
 	if c.File != "-" {
@@ -72,6 +77,7 @@ func (c *sendCmd) Run(rt *runtimeEnv) error {
 func (c *sendCmd) sendAll(rt *runtimeEnv, r *eventfile.Reader[event.Event]) (sent, error) {
 	var total sent
 	sender := newSender(c.To)
+	sender.wait = max(c.Wait, time.Millisecond) // 0 would be for ever
 	var batch []event.Event
 	flush := func() error {
 		if len(batch) == 0 {
@@ -111,13 +117,14 @@ func (c *sendCmd) sendAll(rt *runtimeEnv, r *eventfile.Reader[event.Event]) (sen
 type sender struct {
 	url    string
 	client *http.Client
+	wait   time.Duration
 }
 
 func newSender(base string) *sender {
-	return &sender{url: strings.TrimRight(base, "/") + "/v1/events", client: &http.Client{Timeout: 30 * time.Second}}
+	return &sender{url: strings.TrimRight(base, "/") + "/v1/events", client: &http.Client{Timeout: 30 * time.Second}, wait: time.Minute}
 }
 
-// post sends one batch until the ingest answers, for at most a minute.
+// post sends one batch until the ingest answers, for as long as the sender waits.
 func (s *sender) post(ctx context.Context, batch []event.Event) (accepted, rejected int, err error) {
 	var body bytes.Buffer
 	for i := range batch {
@@ -133,7 +140,7 @@ func (s *sender) post(ctx context.Context, batch []event.Event) (accepted, rejec
 	}
 	key := model.SHA256Hex(body.Bytes())
 	answer, err := backoff.Retry(ctx, func() (ingestAnswer, error) { return s.once(ctx, key, body.Bytes()) },
-		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(time.Minute))
+		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(s.wait))
 	if err != nil {
 		return 0, 0, fmt.Errorf("send %d events to %s: %w", len(batch), s.url, err)
 	}

@@ -79,7 +79,7 @@ func (c *ingestCmd) Run(rt *runtimeEnv) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := rt.open(&c.stores, c.Partitions, false)
+	p, err := rt.openLog(&c.stores, c.Partitions, false)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ type archiveCmd struct {
 
 // Run archives the log until it is told to stop.
 func (c *archiveCmd) Run(rt *runtimeEnv) (err error) {
-	p, err := rt.open(&c.stores, c.Partitions, false)
+	p, err := rt.openLog(&c.stores, c.Partitions, false)
 	if err != nil {
 		return err
 	}

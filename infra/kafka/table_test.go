@@ -116,7 +116,9 @@ func TestFollowOfACompactedTopic(t *testing.T) {
 	f := follow(t, broker.Addr(), ItemsTopic)
 	f.wait(t)
 	f.stop()
-	<-f.done
+	if err := <-f.done; err != nil {
+		t.Error(err)
+	}
 	close(f.applied)
 	last := map[string]bool{}
 	for s := range f.applied {

@@ -41,7 +41,7 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 		n.because(reasonVector)
 	}
 	items := s.describe(n, found.Items)
-	return Recommendations{UserID: q.User, Mode: q.Mode, Items: items, Vector: found.Vector, Receipt: n.receipt()}, nil
+	return Recommendations{UserID: q.User, Mode: q.Mode, Items: items, Vector: found.Vector, Receipt: s.finish(n)}, nil
 }
 
 // interactions reads what the user did from live buckets.
@@ -70,7 +70,7 @@ func (s *Service) Similar(_ context.Context, item string, count int) (SimilarIte
 		return SimilarItems{}, err
 	}
 	items := s.describe(n, found)
-	return SimilarItems{ItemID: item, Items: items, Receipt: n.receipt()}, nil
+	return SimilarItems{ItemID: item, Items: items, Receipt: s.finish(n)}, nil
 }
 
 // Trending returns the items that most was done with, of the given categories or of all.
@@ -81,7 +81,7 @@ func (s *Service) Trending(ctx context.Context, count int, categories []string) 
 	n.views(nil)
 	n.joined(t.reading)
 	items := s.describe(n, n.g.recommender.Trending(t.lists[recommend.ModeMerged], count, categories))
-	return TrendingItems{Items: items, Receipt: n.receipt()}, nil
+	return TrendingItems{Items: items, Receipt: s.finish(n)}, nil
 }
 
 // describe adds the current attributes.
@@ -107,7 +107,7 @@ func (s *Service) Features(ctx context.Context, user string) (UserFeatures, erro
 	profile, _ := s.catalog.users.get(user)
 	return UserFeatures{
 		UserID: user, Features: values(s.plans.user, n.at, view, r.since(n.g.cut())),
-		Attributes: profile.Attributes, Receipt: n.receipt(),
+		Attributes: profile.Attributes, Receipt: s.finish(n),
 	}, nil
 }
 
@@ -125,7 +125,7 @@ func (s *Service) ItemFeatures(ctx context.Context, item string) (ItemFeatures, 
 		return ItemFeatures{}, api.Errorf(api.NotFound, "item %s is neither in the catalogue nor in any event", api.Clip(item))
 	}
 	return ItemFeatures{
-		ItemID: item, Features: values(s.plans.item, n.at, view, live), Attributes: record.Attributes, Receipt: n.receipt(),
+		ItemID: item, Features: values(s.plans.item, n.at, view, live), Attributes: record.Attributes, Receipt: s.finish(n),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package online
 import (
 	"context"
 	"fmt"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -20,6 +21,8 @@ type found struct {
 // the fence's incarnation, which is known from the last time; where it has changed, and at first, a
 // second round reads again.
 func (l *live) fetch(ctx context.Context, partitions []int32, key keyFunc) []found {
+	started := time.Now()
+	defer func() { l.metrics.live.Observe(time.Since(started).Seconds()) }()
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()

@@ -26,6 +26,7 @@ type generations struct {
 	poll    time.Duration
 	now     func() time.Time
 	log     *slog.Logger
+	metrics *metrics
 
 	current atomic.Pointer[generation] // never nil
 	looked  atomic.Bool                // the pointer was read, or found absent, at least once
@@ -110,6 +111,7 @@ func (g *generations) open(ctx context.Context, id string) (*generation, error) 
 	next, err := open(ctx, g.bucket, id, g.plans, g.tuning)
 	if err != nil {
 		if ctx.Err() == nil {
+			g.metrics.swaps.WithLabelValues("refused").Inc()
 			g.refuse(id, err)
 		}
 		return nil, err
@@ -144,7 +146,9 @@ func (g *generations) swap(next *generation) error {
 		return nil
 	}
 	g.current.Store(next)
+	g.metrics.cut.Set(float64(next.cut()))
 	if next.id() != before.id() {
+		g.metrics.swaps.WithLabelValues("taken").Inc()
 		g.log.Info("generation swapped in", "generation", next.id(), "cut", next.cut(), "before", before.id())
 	}
 	return nil

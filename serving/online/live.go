@@ -33,6 +33,7 @@ type live struct {
 	timeout    time.Duration
 	breaker    breaker
 	log        *slog.Logger
+	metrics    *metrics
 
 	mu           sync.Mutex
 	incarnations map[int32]string // by partition, as of the last fence read

@@ -2,6 +2,7 @@ package online
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket/errbucket"
 	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/event"
@@ -282,5 +284,63 @@ func TestBucketOutageKeepsServing(t *testing.T) {
 	}
 	if check := s.Checks(t.Context())[0]; check.OK || check.Required {
 		t.Errorf("check %+v", check)
+	}
+}
+
+// TestClientsThatGoAwaySayNothingAboutRedis cancels requests: the breaker must not count them.
+func TestClientsThatGoAwaySayNothingAboutRedis(t *testing.T) {
+	w := newWorld(t)
+	w.history(6)
+	w.point(t, w.generation(t, 1, items()))
+	w.live(t, "A", 0)
+	s := w.serve(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 * breakAfter {
+		must(s.Features(gone, "u0"))(t)
+		must(s.Trending(gone, 5, nil))(t)
+	}
+	if got := must(s.Trending(t.Context(), 5, nil))(t); got.Receipt.Live != LiveExact {
+		t.Errorf("trending: receipt %+v", got.Receipt)
+	}
+	if got := recommendTo(t, s, "u0", ""); got.Receipt.Live != LiveExact {
+		t.Errorf("recommendations: receipt %+v", got.Receipt)
+	}
+}
+
+func TestTrendingIsOfTheGenerationServed(t *testing.T) {
+	w := newWorld(t)
+	w.act(0, "u0", "hats1", "view", time.Hour)
+	first := w.generation(t, 1, items())
+	w.act(1, "u0", "socks1", "view", time.Hour)
+	w.act(1, "u1", "socks1", "view", time.Hour)
+	second := w.generation(t, 2, items())
+	s := w.serve(t, func(c *Config) { c.Redis = nil })
+	for _, c := range []struct{ id, top string }{{first, "hats1"}, {second, "socks1"}} {
+		w.point(t, c.id)
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(s.Trending(t.Context(), 1, nil))(t); got.Receipt.Generation != c.id || got.Items[0].ItemID != c.top {
+			t.Errorf("generation %s: %+v, receipt %+v", c.id, got.Items, got.Receipt)
+		}
+	}
+}
+
+// TestDamagedRowsAreSaid serves a generation whose files verify and whose content makes no sense.
+func TestDamagedRowsAreSaid(t *testing.T) {
+	w := newWorld(t)
+	w.history(1)
+	v := w.views(1)
+	files := v.files(t, w, items())
+	files[0] = must(artifact.UserView([]string{"u0"}, [][]byte{{9, 9}}, [][]byte{model.AppendHistory(nil, []model.HistoryEntry{{Item: 1 << 30, Weight: 1}})}))(t)
+	w.point(t, w.store(t, w.inputs(1), files))
+	w.live(t, "A", 0)
+	s := w.serve(t)
+	if got := recommendTo(t, s, "u0", ""); !strings.Contains(got.Receipt.Reason, reasonHistory) || len(got.Items) != 20 {
+		t.Errorf("recommendations: receipt %+v, %d items", got.Receipt, len(got.Items))
+	}
+	if got := must(s.Features(t.Context(), "u0"))(t); !got.Receipt.Degraded || !strings.Contains(got.Receipt.Reason, reasonView) {
+		t.Errorf("features: receipt %+v", got.Receipt)
 	}
 }

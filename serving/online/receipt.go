@@ -1,6 +1,7 @@
 package online
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/anabranch/anabranch/schemas/event"
@@ -49,6 +50,13 @@ func (n *notes) views(err error) {
 func (n *notes) joined(r reading) {
 	n.live, n.offsets = r.status, r.offsets
 	n.reasons = append(n.reasons, r.reasons...)
+}
+
+// finish writes the receipt of an answer and counts it.
+func (s *Service) finish(n *notes) Receipt {
+	r := n.receipt()
+	s.metrics.answers.WithLabelValues(string(r.Live), strconv.FormatBool(r.Degraded)).Inc()
+	return r
 }
 
 func (n *notes) receipt() Receipt {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -28,12 +29,13 @@ type Config struct {
 	KafkaSeeds   []string
 	KafkaOptions []kgo.Opt
 
-	Poll        time.Duration    // between two looks at the pointer and the catalogue; 0: 1 s
-	Trending    time.Duration    // between two refreshes of the trending lists; 0: 1 s
-	LiveTimeout time.Duration    // for one read of live state; 0: 200 ms
-	Tuning      recommend.Tuning // zero: recommend.DefaultTuning
-	Now         func() time.Time // nil: time.Now
-	Logger      *slog.Logger     // nil discards
+	Poll        time.Duration         // between two looks at the pointer and the catalogue; 0: 1 s
+	Trending    time.Duration         // between two refreshes of the trending lists; 0: 1 s
+	LiveTimeout time.Duration         // for one read of live state; 0: 200 ms
+	Tuning      recommend.Tuning      // zero: recommend.DefaultTuning
+	Now         func() time.Time      // nil: time.Now
+	Logger      *slog.Logger          // nil discards
+	Registerer  prometheus.Registerer // nil: no metrics are exposed
 }
 
 // Service answers questions. It answers from the moment it is made; Run keeps it up to date. Its
@@ -44,6 +46,7 @@ type Service struct {
 	live        *live
 	trending    *trending
 	plans       *plans
+	metrics     *metrics
 	now         func() time.Time
 	started     time.Time
 }
@@ -63,14 +66,18 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{plans: p, now: c.Now, started: c.Now()}
+	m, err := newMetrics(c.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{plans: p, metrics: m, now: c.Now, started: c.Now()}
 	s.catalog = newCatalog(c.KafkaSeeds, c.KafkaOptions, c.Logger)
 	s.generations = &generations{
-		bucket: c.Bucket, plans: p, catalog: s.catalog, tuning: c.Tuning, poll: c.Poll, now: c.Now, log: c.Logger,
+		bucket: c.Bucket, plans: p, catalog: s.catalog, tuning: c.Tuning, poll: c.Poll, now: c.Now, log: c.Logger, metrics: m,
 	}
 	s.generations.current.Store(first)
 	s.live = &live{
-		client: c.Redis, namespace: p.namespace(), partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger,
+		client: c.Redis, namespace: p.namespace(), partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger, metrics: m,
 		incarnations: map[int32]string{},
 	}
 	s.trending = &trending{live: s.live, every: c.Trending, now: c.Now}

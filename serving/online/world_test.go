@@ -115,7 +115,11 @@ func items() []string {
 // items have a vector and a row; the others' events still count in the views.
 func (w *world) generation(t testing.TB, n int64, items []string) string {
 	t.Helper()
-	v := w.views(n)
+	return w.store(t, w.inputs(n), w.views(n).files(t, w, items))
+}
+
+// inputs are what the generation of cut n is made from.
+func (w *world) inputs(n int64) model.Inputs {
 	in := model.Inputs{
 		CutN: n, Label: now.Add(-time.Hour), AsOf: now.Add(-time.Hour), TopicID: topicID, Cut: model.Cut{},
 		Definition: w.feature.Hash(), Validator: event.ValidatorVersion, Format: model.Format,
@@ -124,7 +128,7 @@ func (w *world) generation(t testing.TB, n int64, items []string) string {
 	for p := range int32(partitions) {
 		in.Cut[p] = 1000 * n
 	}
-	return w.store(t, in, v.files(t, w, items))
+	return in
 }
 
 // store puts a generation's files and its manifest.
