@@ -52,6 +52,9 @@ func dirError(path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return api.Errorf(api.Invalid, "data folder %s is not writable (%w): make it so, or choose another with --data", path, err)
 	}
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist) {
+		return api.Errorf(api.Invalid, "data folder %s cannot be made (%w): choose another with --data", path, err)
+	}
 	return fmt.Errorf("open data folder %s: %w", path, err)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/model"
@@ -36,12 +37,20 @@ type finding struct {
 func (c *doctorCmd) Run(rt *runtimeEnv) error {
 	ctx, cancel := context.WithTimeout(rt.ctx, 60*time.Second)
 	defer cancel()
-	found := []finding{c.checkData()}
-	found = append(found, c.checkServers(ctx, rt)...)
+	var found []finding
+	if c.embedded() {
+		found = append(found, c.checkData())
+	}
+	if len(found) == 0 || found[0].OK {
+		found = append(found, c.checkServers(ctx, rt)...)
+	}
 	found = append(found, c.checkBucket(ctx)...)
 	found = append(found, c.checkListen())
 	return c.print(rt, found)
 }
+
+// embedded reports whether any part would live in the data folder.
+func (c *doctorCmd) embedded() bool { return len(c.Kafka) == 0 || c.Redis == "" || c.Bucket == "" }
 
 func (c *doctorCmd) print(rt *runtimeEnv, found []finding) error {
 	for _, f := range found {
@@ -162,8 +171,11 @@ func (c *doctorCmd) checkBucket(ctx context.Context) []finding {
 	}
 	out = append(out, good("warehouse", "opens"))
 	var p model.Pointer
-	if _, err := b.GetJSON(ctx, model.PointerKey, &p); err != nil {
+	switch _, err := b.GetJSON(ctx, model.PointerKey, &p); {
+	case errors.Is(err, bucket.ErrNotExist):
 		return append(out, good("generation", "none is published yet: anabranch nightly publishes one"))
+	case err != nil:
+		return append(out, bad("generation", err, "restore "+model.PointerKey+" from a backup or an older version of the bucket"))
 	}
 	return append(out, good("generation", "%s is current", p.Current))
 }

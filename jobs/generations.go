@@ -81,7 +81,8 @@ func (c *listGenerationsCmd) Run(rt *runtimeEnv) error {
 
 type showGenerationCmd struct {
 	bucketFlags
-	ID string `arg:"" optional:"" help:"The generation; the current one when absent."`
+	ID   string `arg:"" optional:"" help:"The generation; the current one when absent."`
+	JSON bool   `help:"Print one line of JSON."`
 }
 
 // Run prints a manifest.
@@ -94,18 +95,22 @@ func (c *showGenerationCmd) Run(rt *runtimeEnv) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(rt.stdout, m)
+	if c.JSON {
+		return printJSON(rt.stdout, m)
+	}
+	return printIndented(rt.stdout, m)
 }
 
 type promoteCmd struct {
 	bucketFlags
 	ID     string `arg:"" help:"A retained generation."`
 	DryRun bool   `help:"Only say what would happen."`
+	JSON   bool   `help:"Print one JSON object."`
 }
 
 // Run makes a retained generation current.
 func (c *promoteCmd) Run(rt *runtimeEnv) error {
-	return movePointer(rt, c.bucketFlags, c.ID, c.DryRun, func(p publish.Publisher) (model.Pointer, error) {
+	return movePointer(rt, c.bucketFlags, c.ID, moveFlags{c.DryRun, c.JSON}, func(p publish.Publisher) (model.Pointer, error) {
 		return p.Promote(rt.ctx, c.ID)
 	})
 }
@@ -114,38 +119,44 @@ type rollbackCmd struct {
 	bucketFlags
 	To     string `placeholder:"ID" help:"A retained generation; the one before the current when absent."`
 	DryRun bool   `help:"Only say what would happen."`
+	JSON   bool   `help:"Print one JSON object."`
 }
 
 // Run moves back to an older retained generation.
 func (c *rollbackCmd) Run(rt *runtimeEnv) error {
-	return movePointer(rt, c.bucketFlags, c.To, c.DryRun, func(p publish.Publisher) (model.Pointer, error) {
+	return movePointer(rt, c.bucketFlags, c.To, moveFlags{c.DryRun, c.JSON}, func(p publish.Publisher) (model.Pointer, error) {
 		return p.Rollback(rt.ctx, c.To)
 	})
 }
 
-func movePointer(rt *runtimeEnv, f bucketFlags, to string, dryRun bool, move func(publish.Publisher) (model.Pointer, error)) error {
+// moveFlags are what promote and rollback share.
+type moveFlags struct{ dryRun, json bool }
+
+func movePointer(rt *runtimeEnv, f bucketFlags, to string, flags moveFlags, move func(publish.Publisher) (model.Pointer, error)) error {
 	b, err := f.open(rt.ctx)
 	if err != nil {
 		return err
 	}
-	var before model.Pointer
+	var before, after model.Pointer
 	if _, err := b.GetJSON(rt.ctx, model.PointerKey, &before); errors.Is(err, bucket.ErrNotExist) {
 		return api.Errorf(api.NotFound, "no generation is published yet: run `anabranch nightly`")
 	} else if err != nil {
 		return err
 	}
-	if dryRun {
-		after, err := before.MoveTo(to, "dry-run")
-		if err != nil {
-			return err
-		}
+	if flags.dryRun {
+		after, err = before.MoveTo(to, "dry-run")
+	} else {
+		after, err = move(publisher(b))
+	}
+	switch {
+	case err != nil:
+		return err
+	case flags.json:
+		return printJSON(rt.stdout, map[string]any{"current": after.Current, "before": before.Current, "dry_run": flags.dryRun})
+	case flags.dryRun:
 		_, err = fmt.Fprintf(rt.stdout, "would make %s current (now %s)\n", after.Current, before.Current)
-		return err
+	default:
+		_, err = fmt.Fprintf(rt.stdout, "%s is current (was %s)\n", after.Current, before.Current)
 	}
-	after, err := move(publisher(b))
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(rt.stdout, "%s is current (was %s)\n", after.Current, before.Current)
 	return err
 }

@@ -1,8 +1,7 @@
 package jobs
 
 import (
-	"bytes"
-	"context"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/jobs/eventfile"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
@@ -38,6 +36,10 @@ func (c *importCmd) Run(rt *runtimeEnv) (err error) {
 			return api.Errorf(api.Invalid, "import: %w", err)
 		}
 	}
+	r, err := readRecords(c.Items, c.Users)
+	if err != nil {
+		return err
+	}
 	if c.DryRun {
 		return c.validate(rt)
 	}
@@ -46,13 +48,12 @@ func (c *importCmd) Run(rt *runtimeEnv) (err error) {
 		return err
 	}
 	defer p.closeInto(&err)
-	stamps, err := rt.importRecords(p, c.Items, c.Users)
-	if err != nil {
+	if r, err = rt.merge(rt.ctx, p, r); err != nil {
 		return err
 	}
 	for _, f := range c.Files {
 		began := time.Now()
-		res, err := rt.importFile(p, f, stamps, c.SkipInvalid)
+		res, err := rt.importFile(p, f, r.stamp, c.SkipInvalid)
 		if err != nil {
 			return err
 		}
@@ -60,7 +61,7 @@ func (c *importCmd) Run(rt *runtimeEnv) (err error) {
 			return err
 		}
 	}
-	return nil
+	return r.publish(rt.ctx, p) // after the files, so that a refused one leaves no trace
 }
 
 func (c *importCmd) print(rt *runtimeEnv, file string, r archive.Result, took time.Duration) error {
@@ -80,39 +81,62 @@ func (c *importCmd) print(rt *runtimeEnv, file string, r archive.Result, took ti
 // validate reads everything and writes nothing.
 func (c *importCmd) validate(rt *runtimeEnv) error {
 	for _, f := range c.Files {
-		rows, bad, err := countRows(f)
+		rows, skipped, bad, err := countRows(f, rt.now())
 		if err != nil {
 			return err
 		}
 		if bad != nil && !c.SkipInvalid {
 			return api.Errorf(api.Invalid, "import: %w", bad)
 		}
-		if _, err := fmt.Fprintf(rt.stdout, "%s: would import %d rows\n", f, rows); err != nil {
+		if c.JSON {
+			err = printJSON(rt.stdout, map[string]any{"file": f, "rows": rows, "skipped": skipped, "dry_run": true})
+		} else {
+			_, err = fmt.Fprintf(rt.stdout, "%s: would import %d rows and skip %d\n", f, rows, skipped)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// countRows returns how many rows of a file are valid, and the first that is not.
-func countRows(path string) (rows int64, firstBad, err error) {
+// countRows returns how many rows of a file are valid and how many are not, and the first of those.
+func countRows(path string, now time.Time) (rows, invalid int64, firstBad, err error) {
 	r, err := eventfile.OpenEvents(path)
 	if err != nil {
-		return 0, nil, fmt.Errorf("import: %w", err)
+		return 0, 0, nil, fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	for _, rowErr := range r.All() {
+	for _, rowErr := range pastRows(path, r, now) {
 		var bad *eventfile.RowError
 		switch {
 		case rowErr == nil:
 			rows++
 		case !errors.As(rowErr, &bad):
-			return rows, firstBad, fmt.Errorf("import: %w", rowErr)
-		case firstBad == nil:
-			firstBad = rowErr
+			return rows, invalid, firstBad, fmt.Errorf("import: %w", rowErr)
+		default:
+			invalid++
+			firstBad = cmp.Or(firstBad, rowErr)
 		}
 	}
-	return rows, firstBad, nil
+	return rows, invalid, firstBad, nil
+}
+
+// pastRows yields the reader's events; one that lies in the future is a bad row.
+func pastRows(file string, r *eventfile.Reader[event.Event], now time.Time) iter.Seq2[event.Event, error] {
+	latest := event.MillisOf(now) + event.MaxClockSkew
+	return func(yield func(event.Event, error) bool) {
+		for row, err := range r.All() {
+			if err == nil && row.Record.Time > latest {
+				err = &eventfile.RowError{File: file, Line: row.Line, Rejection: &event.Rejection{
+					Reason: event.ReasonTime, Field: "event_time", Value: row.Record.Time.String(), Accepted: "history lies in the past",
+				}}
+			}
+			if !yield(row.Record, err) {
+				return
+			}
+		}
+	}
 }
 
 // importFile puts one file of events into the archive.
@@ -134,19 +158,19 @@ func (rt *runtimeEnv) importFile(p *parts, path string, stamps func(string) *eve
 	defer bar.done()
 	return archive.Import(rt.ctx, p.bucket, archive.Source{
 		SHA256: sum, Format: string(r.Format()), SkipInvalid: skipInvalid,
-		Rows: withProgress(r, func() { bar.show("import", r.BytesRead(), size) }),
+		Rows: withProgress(pastRows(path, r, rt.now()), func() { bar.show("import", r.BytesRead(), size) }),
 	}, stamps, rt.now())
 }
 
-// withProgress yields the reader's events and calls show every few thousand rows.
-func withProgress(r *eventfile.Reader[event.Event], show func()) iter.Seq2[event.Event, error] {
+// withProgress yields the events and calls show every few thousand rows.
+func withProgress(rows iter.Seq2[event.Event, error], show func()) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
 		n := 0
-		for row, err := range r.All() {
+		for e, err := range rows {
 			if n++; n%8192 == 0 {
 				show()
 			}
-			if !yield(row.Record, err) {
+			if !yield(e, err) {
 				return
 			}
 		}
@@ -167,72 +191,4 @@ func fileSHA256(path string) (_ string, err error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// importRecords writes the records of the files that the topics do not hold yet, and returns the
-// stamps of the whole catalog.
-func (rt *runtimeEnv) importRecords(p *parts, itemsFile, usersFile string) (func(string) *event.Stamp, error) {
-	var items []event.Item
-	var users []event.User
-	var err error
-	if itemsFile != "" {
-		if items, err = readAll(eventfile.OpenItems(itemsFile)); err != nil {
-			return nil, fmt.Errorf("import items: %w", err)
-		}
-	}
-	if usersFile != "" {
-		if users, err = readAll(eventfile.OpenUsers(usersFile)); err != nil {
-			return nil, fmt.Errorf("import users: %w", err)
-		}
-	}
-	return rt.publishRecords(rt.ctx, p, items, users)
-}
-
-// publishRecords writes the records that the topics do not hold yet, and returns the stamps of the
-// whole catalog.
-func (rt *runtimeEnv) publishRecords(ctx context.Context, p *parts, items []event.Item, users []event.User) (func(string) *event.Stamp, error) {
-	known, err := rt.snapshot(ctx, p.servers, kafka.ItemsTopic)
-	if err != nil {
-		return nil, err
-	}
-	catalog, err := decodeItems(known)
-	if err != nil {
-		return nil, err
-	}
-	var changed []event.Item
-	for _, i := range items {
-		if old, ok := catalog[i.ID]; !ok || !sameEncoding(&old, &i) {
-			changed = append(changed, i)
-			catalog[i.ID] = i
-		}
-	}
-	if err := produceItems(ctx, p.client, changed); err != nil {
-		return nil, err
-	}
-	if err := produceUsers(ctx, p.client, users); err != nil {
-		return nil, err
-	}
-	stamps := make(map[string]*event.Stamp, len(catalog))
-	for id, i := range catalog {
-		stamps[id] = i.Stamp()
-	}
-	return func(id string) *event.Stamp { return stamps[id] }, nil
-}
-
-func decodeItems(lines []byte) (map[string]event.Item, error) {
-	out := map[string]event.Item{}
-	for line := range bytes.Lines(lines) {
-		i, rej := event.DecodeItem(bytes.TrimSpace(line))
-		if rej != nil {
-			return nil, fmt.Errorf("the items topic holds a record that is no item: %w", rej)
-		}
-		out[i.ID] = i
-	}
-	return out, nil
-}
-
-func sameEncoding(a, b *event.Item) bool {
-	x, errX := a.Encode()
-	y, errY := b.Encode()
-	return errX == nil && errY == nil && bytes.Equal(x, y)
 }

@@ -7,11 +7,22 @@ import (
 	"text/tabwriter"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // printJSON writes v as one line of JSON.
 func printJSON(w io.Writer, v any) error {
 	b, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+// printIndented writes v as JSON for people.
+func printIndented(w io.Writer, v any) error {
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.Multiline(true))
 	if err != nil {
 		return fmt.Errorf("print JSON: %w", err)
 	}
