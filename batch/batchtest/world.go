@@ -141,7 +141,7 @@ func (w *World) Append(e event.Event) {
 // Reject writes an invalid record to a partition.
 func (w *World) Reject(p int32) {
 	at := event.Position{TopicID: TopicID, Partition: p, Offset: w.next[p]}
-	w.open = append(w.open, event.RawRejected(at, 1e12, &event.Rejection{Reason: event.ReasonMalformed}, []byte("{\xff")))
+	w.open = append(w.open, event.RawRejected(at, event.Record{LogTime: 1e12, Value: []byte("{\xff")}, &event.Rejection{Reason: event.ReasonMalformed}))
 	w.next[p]++
 	w.Rejected++
 }

@@ -38,6 +38,8 @@ type Batch struct {
 
 	// Null in valid rows.
 	Reject  *array.String
+	Key     *array.Binary
+	Codec   *array.Binary
 	Payload *array.Binary
 }
 
@@ -46,7 +48,7 @@ func newBatch(columns []arrow.Array, want []int) (Batch, error) {
 	b := Batch{Len: columns[0].Len()}
 	into := [...]any{
 		&b.TopicID, &b.Partition, &b.Offset, &b.LogTime, &b.EventID, &b.UserID, &b.ItemID, &b.Type, &b.Value,
-		&b.EventTime, &b.SessionID, &b.Context, &b.Properties, &b.Category, &b.Price, &b.Reject, &b.Payload,
+		&b.EventTime, &b.SessionID, &b.Context, &b.Properties, &b.Category, &b.Price, &b.Reject, &b.Key, &b.Codec, &b.Payload,
 	}
 	for i, column := range want {
 		if err := assign(into[column], columns[i]); err != nil {
@@ -103,11 +105,16 @@ func (b Batch) row(i int) event.Raw {
 		Context: text(b.Context, i), Properties: text(b.Properties, i), Category: text(b.Category, i),
 		Price: pick(b.Price, i), Reject: text(b.Reject, i),
 	}
-	if b.Payload.IsValid(i) {
-		s := string(b.Payload.Value(i))
-		r.Payload = &s
-	}
+	r.Key, r.Codec, r.Payload = raw(b.Key, i), raw(b.Codec, i), raw(b.Payload, i)
 	return r
+}
+
+func raw(a *array.Binary, i int) *string {
+	if a.IsNull(i) {
+		return nil
+	}
+	s := string(a.Value(i))
+	return &s
 }
 
 // column is an arrow array of values that hold no memory of the batch.

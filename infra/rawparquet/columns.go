@@ -63,6 +63,8 @@ var fillers = [...]filler{
 	optional(func(r *event.Raw) *string { return r.Category }),
 	floats(func(r *event.Raw) *float64 { return r.Price }),
 	optional(func(r *event.Raw) *string { return r.Reject }),
+	optional(func(r *event.Raw) *string { return r.Key }),
+	optional(func(r *event.Raw) *string { return r.Codec }),
 	optional(func(r *event.Raw) *string { return r.Payload }),
 }
 

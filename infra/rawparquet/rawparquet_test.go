@@ -70,8 +70,8 @@ func drawRow(t *rapid.T) event.Raw {
 		Category: text.Draw(t, "category"), Price: float.Draw(t, "price"), Reject: text.Draw(t, "reject"),
 	}
 	if rapid.Bool().Draw(t, "rejected") {
-		payload := string(rapid.SliceOf(rapid.Byte()).Draw(t, "payload"))
-		r.Payload = &payload
+		bytes := rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) *string { s := string(b); return &s })
+		r.Key, r.Codec, r.Payload = bytes.Draw(t, "key"), bytes.Draw(t, "codec"), bytes.Draw(t, "payload")
 	}
 	return r
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Raw is one row of the raw archive: a record with its position, either a valid event or a rejected
-// record with its reason and payload, so that nothing that was in the log is lost. Pointers are
-// null columns. The tags are those of github.com/xitongsys/parquet-go, which writes these rows.
+// record with its reason, key, content type and payload, so that nothing that was in the log is lost and a
+// record can be judged again. Pointers are null columns. The tags are those of github.com/xitongsys/parquet-go, which writes these rows.
 type Raw struct {
 	TopicID    string   `parquet:"name=topic_id, type=BYTE_ARRAY, convertedtype=UTF8, encoding=PLAIN_DICTIONARY"`
 	Partition  int32    `parquet:"name=partition, type=INT32"`
@@ -26,13 +26,15 @@ type Raw struct {
 	Category   *string  `parquet:"name=category, type=BYTE_ARRAY, convertedtype=UTF8, encoding=PLAIN_DICTIONARY"`
 	Price      *float64 `parquet:"name=price, type=DOUBLE"`
 	Reject     *string  `parquet:"name=reject, type=BYTE_ARRAY, convertedtype=UTF8, encoding=PLAIN_DICTIONARY"`
+	Key        *string  `parquet:"name=key, type=BYTE_ARRAY"`
+	Codec      *string  `parquet:"name=content_type, type=BYTE_ARRAY"`
 	Payload    *string  `parquet:"name=payload, type=BYTE_ARRAY"`
 }
 
 // RawColumns lists the columns of a raw row in file order. Readers refuse a file with others.
 var RawColumns = [...]string{
 	"topic_id", "partition", "offset", "log_time", "event_id", "user_id", "item_id", "type", "value",
-	"event_time", "session_id", "context", "properties", "category", "price", "reject", "payload",
+	"event_time", "session_id", "context", "properties", "category", "price", "reject", "key", "content_type", "payload",
 }
 
 // Position is the identity of a record: topic id (hex), or import file hash, then partition and
@@ -68,11 +70,12 @@ func RawEvent(p Position, logTime Millis, e *Event) (Raw, error) {
 	return r, nil
 }
 
-// RawRejected returns the row of an invalid record.
-func RawRejected(p Position, logTime Millis, rej *Rejection, payload []byte) Raw {
-	r := rawAt(p, logTime)
-	text := string(payload)
-	r.Reject, r.Payload = &rej.Reason, &text
+// RawRejected returns the row of an invalid record. A record without a key or content type has an
+// empty one there.
+func RawRejected(p Position, rec Record, rej *Rejection) Raw {
+	r := rawAt(p, rec.LogTime)
+	key, payload := string(rec.Key), string(rec.Value)
+	r.Reject, r.Key, r.Codec, r.Payload = &rej.Reason, &key, &rec.ContentType, &payload
 	return r
 }
 

@@ -130,7 +130,7 @@ func (p *partition) add(r *kgo.Record) error {
 func (p *partition) row(at event.Position, rec event.Record) (event.Raw, error) {
 	e, rejection := p.valid.Check(rec)
 	if rejection != nil {
-		return event.RawRejected(at, rec.LogTime, rejection, rec.Value), nil
+		return event.RawRejected(at, rec, rejection), nil
 	}
 	return event.RawEvent(at, rec.LogTime, &e)
 }
