@@ -45,7 +45,11 @@ func openDataDir(path string) (*dataDir, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
 	}
-	return &dataDir{path: path, lock: f}, nil
+	d := &dataDir{path: path, lock: f}
+	if err := os.Remove(d.endpointsFile()); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an owner that was killed
+		return nil, errors.Join(dirError(path, err), f.Close())
+	}
+	return d, nil
 }
 
 func dirError(path string, err error) error {
@@ -78,14 +82,19 @@ func (d *dataDir) announce(e endpoints) error {
 	if err != nil {
 		return fmt.Errorf("announce endpoints: %w", err)
 	}
-	tmp := d.endpointsFile() + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return dirError(d.path, err)
-	}
-	if err := os.Rename(tmp, d.endpointsFile()); err != nil {
+	if err := replaceFile(d.endpointsFile(), b); err != nil {
 		return dirError(d.path, err)
 	}
 	return nil
+}
+
+// replaceFile writes a file whole or not at all, whenever the process is killed.
+func replaceFile(name string, content []byte) error {
+	temp := name + ".tmp"
+	if err := os.WriteFile(temp, content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, name)
 }
 
 // find returns the endpoints that the folder's owner announced.

@@ -45,7 +45,10 @@ func openDemoShop(data string, flags shopFlags, now time.Time) (*demoShop, error
 	if b, err = json.Marshal(c); err != nil {
 		return nil, fmt.Errorf("keep the shop's settings: %w", err)
 	}
-	if err := os.WriteFile(file, b, 0o644); err != nil {
+	if err := os.MkdirAll(data, 0o755); err != nil { // with real servers nobody else needs the folder
+		return nil, dirError(data, err)
+	}
+	if err := replaceFile(file, b); err != nil {
 		return nil, dirError(data, err)
 	}
 	return &demoShop{Shop: s, data: data}, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -68,7 +69,8 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// httpService serves a handler; at the end it lets running requests finish for up to three seconds.
+// httpService serves a handler; at the end it lets running requests finish for up to three seconds
+// and then cuts them off.
 func httpService(l net.Listener, handler http.Handler, log *slog.Logger) service {
 	return service{"http", func(ctx context.Context) error {
 		server := &http.Server{
@@ -76,6 +78,9 @@ func httpService(l net.Listener, handler http.Handler, log *slog.Logger) service
 			WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
+		var silent silentConns
+		server.ConnState = silent.follow
+		server.RegisterOnShutdown(silent.close) // which is called when the listener is closed
 		failed := make(chan error, 1)
 		go func() { failed <- server.Serve(l) }()
 		select {
@@ -85,9 +90,44 @@ func httpService(l net.Listener, handler http.Handler, log *slog.Logger) service
 		}
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
-		if err := server.Shutdown(grace); err != nil {
-			return errors.Join(fmt.Errorf("stop HTTP: %w", err), server.Close())
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			log.Warn("requests that still ran were cut off")
+			err = server.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("stop HTTP: %w", err)
 		}
 		return nil
 	}}
+}
+
+// silentConns are the connections on which no request has come yet. Browsers and clients open some in
+// advance, and http.Server.Shutdown would wait five seconds for their first request.
+type silentConns struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// follow is an http.Server.ConnState.
+func (s *silentConns) follow(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state != http.StateNew {
+		delete(s.conns, c)
+		return
+	}
+	if s.conns == nil {
+		s.conns = map[net.Conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+}
+
+// close closes them.
+func (s *silentConns) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close() // the server notices, too
+	}
 }

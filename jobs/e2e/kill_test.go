@@ -102,6 +102,14 @@ func TestKill(t *testing.T) {
 	}
 	start(t, smallShop(data, address)...).waitReady(t, time.Minute)
 	count.check(ctx, t, c, crowd.ends)
+
+	// Live state that is filled behind a floor above the first mark has to count on.
+	more := startCrowd(ctx, t, c, s+1)
+	if err := until(ctx, "some more events are acknowledged", func() (bool, error) { return more.total() >= 500, nil }); err != nil {
+		t.Fatal(err)
+	}
+	more.finish(t)
+	newRecount(history, crowd.acked, more.acked).check(ctx, t, c, more.ends)
 }
 
 func nothing(*process) {}
