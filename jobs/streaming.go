@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/stream/archive"
@@ -27,10 +29,16 @@ func (rt *runtimeEnv) newLive(p *parts, redis goredis.UniversalClient, reg prome
 	}
 	runner, err := live.New(live.Config{
 		Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: features,
-		Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: reg, KafkaOptions: p.clientOptions(),
+		Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: reg,
+		KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6)),
 	})
 	return runner, service{"floor", f.run}, err
 }
+
+// streamSession is after how much silence another process takes over a stream's partitions; for as long
+// live state stands still when one is killed. It is the least that brokers accept by default: to take
+// over from one that still lives does no harm, because the fence lets only one of them write.
+const streamSession = 6 * time.Second
 
 // newArchiver returns the archiver of the parts' log and bucket.
 func (rt *runtimeEnv) newArchiver(p *parts) (*archive.Archiver, error) {

@@ -33,31 +33,31 @@ func readArchive(ctx context.Context, t *testing.T, b *bucket.Bucket) []event.Ra
 		if err != nil {
 			t.Fatal(err)
 		}
-		if epoch > 0 {
-			for p := range next {
-				next[p] = -1 // the mark, which has no row, comes first
-			}
-		}
 		rows = append(rows, readEpoch(ctx, t, b, index, next)...)
 	}
 }
 
-// readEpoch reads one epoch; next is the offset that the next row of each partition must have, and -1
-// where the first object of the epoch begins with a mark.
+// readEpoch reads one epoch; next is where each partition continues. An epoch begins with its mark,
+// which has no row; only epoch 0 has none.
 func readEpoch(ctx context.Context, t *testing.T, b *bucket.Bucket, index model.Index, next map[int32]int64) (rows []event.Raw) {
 	t.Helper()
+	begun := map[int32]bool{}
 	for _, o := range index.Objects {
-		if next[o.Partition] == -1 {
-			next[o.Partition] = o.First + 1
-		} else if next[o.Partition] != o.First {
+		at := o.First
+		if index.Epoch > 0 && !begun[o.Partition] {
+			at++
+		}
+		begun[o.Partition] = true
+		if o.First != next[o.Partition] {
 			t.Errorf("%s begins at %d, expected %d", o.Key, o.First, next[o.Partition])
 		}
+		next[o.Partition] = o.End
 		_, err := rawparquet.ReadVerified(ctx, b, o.Key, o.Bytes, o.SHA256, nil, func(batch rawparquet.Batch) error {
 			for row := range batch.Rows {
-				if row.Offset != next[o.Partition] {
-					t.Errorf("%s: a row has offset %d, expected %d", o.Key, row.Offset, next[o.Partition])
+				if row.Offset != at {
+					t.Errorf("%s: a row has offset %d, expected %d", o.Key, row.Offset, at)
 				}
-				next[o.Partition] = row.Offset + 1
+				at = row.Offset + 1
 				rows = append(rows, row)
 			}
 			return nil
@@ -65,8 +65,8 @@ func readEpoch(ctx context.Context, t *testing.T, b *bucket.Bucket, index model.
 		if err != nil {
 			t.Fatal(err)
 		}
-		if next[o.Partition] != o.End {
-			t.Errorf("%s ends at %d, its rows at %d", o.Key, o.End, next[o.Partition])
+		if at != o.End {
+			t.Errorf("%s ends at %d, its rows at %d", o.Key, o.End, at)
 		}
 	}
 	return rows

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -73,6 +74,13 @@ func (w *crowd) total() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.acked)
+}
+
+// known returns where the log ends at least, by partition.
+func (w *crowd) known() map[int32]int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.ends)
 }
 
 func (w *crowd) work(ctx context.Context, worker int) error {
