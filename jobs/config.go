@@ -82,7 +82,7 @@ func checkKeys(s section, n *kong.Node, path string) error {
 			return api.Errorf(api.Invalid, "configuration key %q (line %d) is a command: a section of its flags is accepted", path+key, s[key].Line)
 		case !slices.Contains(flags, key):
 			return api.Errorf(api.Invalid, "configuration key %q (line %d) is not known; did you mean %q?",
-				path+key, s[key].Line, path+closest(key, append(flags, childNames(n)...)))
+				path+key, s[key].Line, path+nearest(key, append(flags, childNames(n)...)))
 		}
 	}
 	return nil
@@ -165,33 +165,7 @@ func asFlag(n yaml.Node) any {
 	return strings.Join(parts, ",")
 }
 
-// closest returns the name with the least edit distance to s.
-func closest(s string, names []string) string {
-	best, least := "", 1<<30
-	for _, n := range names {
-		if d := editDistance(s, n); d < least {
-			best, least = n, d
-		}
-	}
+func nearest(key string, known []string) string {
+	best, _ := api.Closest(key, known)
 	return best
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

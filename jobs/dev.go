@@ -102,7 +102,7 @@ type dev struct {
 
 // run starts all services and, beside them, the story: history, first night, live traffic.
 func (d *dev) run(l net.Listener) error {
-	redis, err := d.rt.dialRedis(d.servers)
+	redis, err := d.rt.dialRedis(d.servers, true)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (d *dev) run(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, redis); err != nil {
+	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, redis, reg); err != nil {
 		return err
 	}
 	pulse := newPulse(d.parts, reg, runner, d.rt.now)

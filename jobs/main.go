@@ -19,6 +19,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/api"
 )
 
@@ -43,17 +44,7 @@ type runtimeEnv struct {
 func Main(env Env) (code int) {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("anabranch"),
-		kong.Description(description),
-		kong.Writers(env.Stdout, env.Stderr),
-		kong.DefaultEnvars("ANABRANCH"),
-		kong.Configuration(loadConfig),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
-		kong.Help(examplesFirst),
-		kong.Exit(func(code int) { exited = code; panic(exitNow{}) }),
-		kong.Vars{"version": Version()},
-	)
+	parser, err := newParser(&c, env, func(code int) { exited = code; panic(exitNow{}) })
 	if err != nil {
 		_, _ = fmt.Fprintln(env.Stderr, "anabranch:", err)
 		return 1
@@ -78,7 +69,23 @@ func Main(env Env) (code int) {
 	ctx, stop := signal.NotifyContext(base, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rt := &runtimeEnv{ctx: ctx, stdout: env.Stdout, stderr: env.Stderr, log: newLogger(env.Stderr, c.Log), now: time.Now}
+	redis.LogTo(rt.log)
 	return report(env.Stderr, cmd.Run(rt))
+}
+
+// newParser returns the parser of the command line, which fills c.
+func newParser(c *cli, env Env, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("anabranch"),
+		kong.Description(description),
+		kong.Writers(env.Stdout, env.Stderr),
+		kong.DefaultEnvars("ANABRANCH"),
+		kong.Configuration(loadConfig),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.Help(examplesFirst),
+		kong.Exit(exit),
+		kong.Vars{"version": Version()},
+	)
 }
 
 // exitNow unwinds the stack when kong wants to exit, after --help for instance.

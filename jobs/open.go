@@ -34,7 +34,21 @@ func (rt *runtimeEnv) openLog(flags *stores, partitions int32, mayStart bool) (*
 	return rt.openParts(flags, partitions, need{start: mayStart})
 }
 
-func (rt *runtimeEnv) openParts(flags *stores, partitions int32, n need) (_ *parts, err error) {
+func (rt *runtimeEnv) openParts(flags *stores, partitions int32, n need) (*parts, error) {
+	p, err := rt.openStores(flags, n)
+	if err != nil {
+		return nil, err
+	}
+	if p.client, p.topics, err = rt.ensureTopics(p.servers, partitions); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	p.closers = append(p.closers, func() error { p.client.Close(); return nil })
+	return p, nil
+}
+
+// openStores is openParts without a word to Kafka, for who can do without: the parts have neither
+// client nor topics.
+func (rt *runtimeEnv) openStores(flags *stores, n need) (_ *parts, err error) {
 	p := &parts{servers: &servers{}}
 	defer func() {
 		if err != nil {
@@ -51,10 +65,6 @@ func (rt *runtimeEnv) openParts(flags *stores, partitions int32, n need) (_ *par
 	if p.warehouse, err = flags.openWarehouse(rt.ctx, p.bucket); err != nil {
 		return nil, err
 	}
-	if p.client, p.topics, err = rt.ensureTopics(p.servers, partitions); err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() error { p.client.Close(); return nil })
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -19,14 +20,14 @@ import (
 )
 
 // newOnline returns the service that answers requests from a bucket's generations and live state.
-func (rt *runtimeEnv) newOnline(s *servers, b *bucket.Bucket, topics kafka.Topics, live goredis.UniversalClient) (*online.Service, error) {
+func (rt *runtimeEnv) newOnline(s *servers, b *bucket.Bucket, topics kafka.Topics, live goredis.UniversalClient, reg prometheus.Registerer) (*online.Service, error) {
 	features, err := feature.Default()
 	if err != nil {
 		return nil, fmt.Errorf("load features: %w", err)
 	}
 	return online.New(online.Config{
 		Bucket: b, Features: features, Redis: live, Partitions: topics.Partitions,
-		KafkaSeeds: s.seeds, KafkaOptions: s.clientOptions(), Now: rt.now, Logger: rt.log,
+		KafkaSeeds: s.seeds, KafkaOptions: s.clientOptions(), Now: rt.now, Logger: rt.log, Registerer: reg,
 	})
 }
 
@@ -37,16 +38,24 @@ func (rt *runtimeEnv) newHandler(o *online.Service, reg *prometheus.Registry, in
 	})
 }
 
-// dialRedis dials Redis and refuses one that may evict keys.
-func (rt *runtimeEnv) dialRedis(s *servers) (goredis.UniversalClient, error) {
+// dialRedis dials Redis and refuses one that may evict keys. One that does not answer is refused too
+// unless the caller can do without: serving answers from batch until it is back.
+func (rt *runtimeEnv) dialRedis(s *servers, required bool) (goredis.UniversalClient, error) {
 	client, err := redis.Dial(s.redis)
 	if err != nil {
 		return nil, api.Errorf(api.Invalid, "dial Redis at %s: %w", s.redis, err)
 	}
 	p, err := redis.CheckPolicy(rt.ctx, client)
-	if err != nil {
+	switch {
+	case errors.Is(err, redis.ErrEvicts):
+		_ = client.Close()
+		return nil, api.Errorf(api.Invalid, "Redis at %s: %w", s.redis, err)
+	case err != nil && required:
 		_ = client.Close()
 		return nil, api.Errorf(api.Unavailable, "Redis at %s: %w", s.redis, err)
+	case err != nil:
+		rt.log.Warn("Redis does not answer; serving without live state until it does", "error", err)
+		return client, nil
 	}
 	if !p.Known && !s.local {
 		rt.log.Warn("whether Redis may evict keys is unknown", "reason", p.Reason)
@@ -67,23 +76,28 @@ func (c *serveCmd) Run(rt *runtimeEnv) (err error) {
 		return err
 	}
 	p, err := rt.open(&c.stores, c.Partitions, false)
+	if api.CodeOf(err) == api.Unavailable {
+		rt.log.Warn("Kafka does not answer; serving without its catalogue until it does", "error", err)
+		p, err = rt.openStores(&c.stores, need{redis: true})
+	}
 	if err != nil {
 		return err
 	}
 	defer p.closeInto(&err)
-	live, err := rt.dialRedis(p.servers)
+	live, err := rt.dialRedis(p.servers, false)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = live.Close() }()
-	o, err := rt.newOnline(p.servers, p.bucket, p.topics, live)
+	reg := newRegistry()
+	o, err := rt.newOnline(p.servers, p.bucket, p.topics, live, reg)
 	if err != nil {
 		return err
 	}
 	if err := o.Refresh(rt.ctx); err != nil {
 		rt.log.Warn("no generation to serve yet", "error", err)
 	}
-	handler, err := rt.newHandler(o, newRegistry(), nil, nil)
+	handler, err := rt.newHandler(o, reg, nil, nil)
 	if err != nil {
 		return err
 	}

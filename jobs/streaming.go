@@ -118,7 +118,7 @@ func (c *streamCmd) Run(rt *runtimeEnv) (err error) {
 		return err
 	}
 	defer p.closeInto(&err)
-	redis, err := rt.dialRedis(p.servers)
+	redis, err := rt.dialRedis(p.servers, true)
 	if err != nil {
 		return err
 	}

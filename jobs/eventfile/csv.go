@@ -124,38 +124,10 @@ func (s *csvSource[T]) malformed(err *csv.ParseError, cells int) *event.Rejectio
 
 // suggestion names the accepted column that is closest to an unknown one, if any is close.
 func suggestion(name string, accepted []string) string {
-	best, least := "", 4
-	for _, a := range accepted {
-		if strings.ContainsAny(a, "* ") {
-			continue
-		}
-		if d := distance(strings.ToLower(clip(name)), a); d < least {
-			best, least = a, d
-		}
-	}
-	if best == "" {
+	plain := slices.DeleteFunc(slices.Clone(accepted), func(a string) bool { return strings.ContainsAny(a, "* ") })
+	best, edits := api.Closest(strings.ToLower(name), plain)
+	if best == "" || edits > 3 {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

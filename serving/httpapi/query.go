@@ -44,8 +44,9 @@ func unknown(name string, known []string) error {
 	if len(known) == 0 {
 		return api.Errorf(api.Invalid, "parameter %s is not known: this endpoint takes none", api.Clip(name))
 	}
+	nearest, _ := api.Closest(name, known)
 	return api.Errorf(api.Invalid, "parameter %s is not known; did you mean %s? accepted are %s",
-		api.Clip(name), closest(name, known), strings.Join(known, ", "))
+		api.Clip(name), nearest, strings.Join(known, ", "))
 }
 
 // n reads the number of answers wanted.
@@ -97,37 +98,4 @@ func pathID(r *http.Request, field string) (string, error) {
 		return "", api.Errorf(api.Invalid, "%w", rejection)
 	}
 	return id, nil
-}
-
-// closest returns the name that takes the fewest edits to reach.
-func closest(name string, known []string) string {
-	const most = 64 // of a name from outside, so that the comparison stays short
-	name = name[:min(len(name), most)]
-	best, least := "", int(^uint(0)>>1)
-	for _, k := range known {
-		if d := edits(name, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -36,14 +36,14 @@ func TestWhyLiveIsNotExact(t *testing.T) {
 		}, LiveDegraded, reasonTopic},
 		{"garbage blob", func(t *testing.T, w *world) {
 			w.live(t, "A", 0)
-			key := redis.Keys{Partition: p, Namespace: w.plans.namespace()}.User("A", "u0")
+			key := redis.Keys{Partition: p, Namespace: w.plans.namespace}.User("A", "u0")
 			if err := w.redis.Server().Set(key, "\x01\xff"); err != nil {
 				t.Fatal(err)
 			}
 		}, LiveDegraded, reasonDamaged},
 		{"garbage fence", func(t *testing.T, w *world) {
 			w.live(t, "A", 0)
-			if err := w.redis.Server().Set(redis.Keys{Partition: p, Namespace: w.plans.namespace()}.Fence(), "{}"); err != nil {
+			if err := w.redis.Server().Set(redis.Keys{Partition: p, Namespace: w.plans.namespace}.Fence(), "{}"); err != nil {
 				t.Fatal(err)
 			}
 		}, LiveDegraded, reasonDamaged},

@@ -77,7 +77,7 @@ func New(c Config) (*Service, error) {
 	}
 	s.generations.current.Store(first)
 	s.live = &live{
-		client: c.Redis, namespace: p.namespace(), partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger, metrics: m,
+		client: c.Redis, namespace: p.namespace, partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger, metrics: m,
 		incarnations: map[int32]string{},
 	}
 	s.trending = &trending{live: s.live, every: c.Trending, now: c.Now}

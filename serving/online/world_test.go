@@ -243,7 +243,7 @@ func (w *world) live(t testing.TB, incarnation string, base int64, change ...fun
 	states := map[string]*tile.State{}
 	planOf := map[string]*tile.Plan{}
 	next := [partitions]int64{}
-	keysOf := func(p int32) redis.Keys { return redis.Keys{Partition: p, Namespace: w.plans.namespace()} }
+	keysOf := func(p int32) redis.Keys { return redis.Keys{Partition: p, Namespace: w.plans.namespace} }
 	for i, x := range w.entries {
 		e, p := x.event, event.PartitionOf([]byte(x.event.UserID), partitions)
 		next[p] = int64(i) + 1

@@ -35,12 +35,6 @@ func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error
 	return e, nil
 }
 
-// Namespace names the live state of a catalogue: states of another definition or of other validity
-// rules are never mixed with it.
-func Namespace(c feature.Catalogue) string {
-	return c.Hash()[:12] + "-v" + strconv.Itoa(event.ValidatorVersion)
-}
-
 // Fence is the part of a partition's fence that the engine moves (infra/redis.Fence has the rest).
 type Fence struct {
 	Base  int64 // least epoch whose buckets are kept

@@ -11,6 +11,7 @@ import (
 
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/redis"
+	"github.com/anabranch/anabranch/schemas/tile"
 )
 
 // Runner keeps the live state of the partitions that its consumer group gives it. See the package
@@ -36,7 +37,7 @@ func New(cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		cfg: cfg, namespace: Namespace(cfg.Catalogue), store: redis.NewStore(cfg.Redis),
+		cfg: cfg, namespace: tile.Namespace(cfg.Catalogue), store: redis.NewStore(cfg.Redis),
 		owners: map[int32]*owner{}, status: map[int32]PartitionStatus{}, wake: func() {},
 	}
 	// Compiled here once, so that a catalogue that cannot be compiled is refused before anything runs.

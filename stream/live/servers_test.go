@@ -258,7 +258,7 @@ func (s *system) start(cfg Config) (r *Runner, stop func()) {
 }
 
 func (s *system) keys(p int32) redis.Keys {
-	return redis.Keys{Partition: p, Namespace: Namespace(s.catalogue)}
+	return redis.Keys{Partition: p, Namespace: tile.Namespace(s.catalogue)}
 }
 
 // fences returns the stored fences; ok says that there is one for every partition.
