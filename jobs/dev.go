@@ -112,7 +112,7 @@ func (d *dev) run(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	archiver, err := d.rt.newArchiver(d.parts)
+	archiver, err := d.rt.newArchiver(d.parts, reg)
 	if err != nil {
 		return err
 	}

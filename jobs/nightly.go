@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/anabranch/anabranch/batch/nightly"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/kafka"
@@ -176,7 +178,7 @@ func (rt *runtimeEnv) closeEpoch(ctx context.Context, p *parts, n night) (m mode
 	if !n.archive {
 		return closer.Close(ctx, n.label)
 	}
-	a, err := rt.newArchiver(p)
+	a, err := rt.newArchiver(p, prometheus.NewRegistry())
 	if err != nil {
 		return m, nil, err
 	}

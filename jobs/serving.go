@@ -75,6 +75,7 @@ func (c *serveCmd) Run(rt *runtimeEnv) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
 	p, err := rt.open(&c.stores, c.Partitions, false)
 	if api.CodeOf(err) == api.Unavailable {
 		rt.log.Warn("Kafka does not answer; serving without its catalogue until it does", "error", err)

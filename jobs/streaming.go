@@ -40,11 +40,31 @@ func (rt *runtimeEnv) newLive(p *parts, redis goredis.UniversalClient, reg prome
 // over from one that still lives does no harm, because the fence lets only one of them write.
 const streamSession = 6 * time.Second
 
-// newArchiver returns the archiver of the parts' log and bucket.
-func (rt *runtimeEnv) newArchiver(p *parts) (*archive.Archiver, error) {
-	return archive.New(archive.Config{
+// newArchiver returns the archiver of the parts' log and bucket; its counts are registered in reg.
+func (rt *runtimeEnv) newArchiver(p *parts, reg prometheus.Registerer) (*archive.Archiver, error) {
+	a, err := archive.New(archive.Config{
 		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: p.clientOptions(), Now: rt.now, Logger: rt.log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range []struct {
+		name, help string
+		read       func(archive.Stats) int64
+	}{
+		{"rows_total", "Records written to the archive, marks excepted.", func(s archive.Stats) int64 { return s.Rows }},
+		{"rejected_total", "Of those, records that are no valid events.", func(s archive.Stats) int64 { return s.Rejected }},
+		{"files_total", "Files written.", func(s archive.Stats) int64 { return s.Files }},
+		{"bytes_total", "Bytes of files written.", func(s archive.Stats) int64 { return s.Bytes }},
+	} {
+		counter := prometheus.NewCounterFunc(
+			prometheus.CounterOpts{Namespace: "anabranch", Subsystem: "archive", Name: c.name, Help: c.help},
+			func() float64 { return float64(c.read(a.Stats())) })
+		if err := reg.Register(counter); err != nil {
+			return nil, fmt.Errorf("archive metrics: %w", err)
+		}
+	}
+	return a, nil
 }
 
 // newIngest returns the front door and the service that keeps its catalog.
@@ -87,6 +107,7 @@ func (c *ingestCmd) Run(rt *runtimeEnv) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
 	p, err := rt.openLog(&c.stores, c.Partitions, false)
 	if err != nil {
 		return err
@@ -113,6 +134,7 @@ func (c *streamCmd) Run(rt *runtimeEnv) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
 	p, err := rt.open(&c.stores, c.Partitions, false)
 	if err != nil {
 		return err
@@ -134,20 +156,27 @@ func (c *streamCmd) Run(rt *runtimeEnv) (err error) {
 
 type archiveCmd struct {
 	stores
-	Partitions int32 `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
+	Listen     string `default:"127.0.0.1:8083" help:"Address of /metrics and /healthz."`
+	Partitions int32  `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
 }
 
 // Run archives the log until it is told to stop.
 func (c *archiveCmd) Run(rt *runtimeEnv) (err error) {
+	l, err := listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
 	p, err := rt.openLog(&c.stores, c.Partitions, false)
 	if err != nil {
 		return err
 	}
 	defer p.closeInto(&err)
-	a, err := rt.newArchiver(p)
+	reg := newRegistry()
+	a, err := rt.newArchiver(p, reg)
 	if err != nil {
 		return err
 	}
 	rt.log.Info("archiving", "partitions", p.topics.Partitions)
-	return runAll(rt.ctx, service{"archive", a.Run})
+	return runAll(rt.ctx, httpService(l, operations(reg, nil), rt.log), service{"archive", a.Run})
 }

@@ -109,7 +109,7 @@ func rolesOnRealServers(ctx context.Context, t *testing.T, s uint64, servers []s
 	role("ingest", "--listen", front)
 	role("serve", "--listen", answers)
 	stream := role("stream", "--listen", freePort(t))
-	archive := role("archive")
+	archive := role("archive", "--listen", freePort(t))
 	c := newClient(t, "http://"+front, "http://"+answers)
 	crowd := startCrowd(ctx, t, c, s)
 	for _, killed := range []int{300, 600} {
@@ -118,7 +118,7 @@ func rolesOnRealServers(ctx context.Context, t *testing.T, s uint64, servers []s
 		}
 		stream.kill()
 		archive.kill()
-		stream, archive = role("stream", "--listen", freePort(t)), role("archive")
+		stream, archive = role("stream", "--listen", freePort(t)), role("archive", "--listen", freePort(t))
 	}
 	waitCaughtUp(ctx, t, c, crowd)
 	view := viewedIsKnown(ctx, t, c, "view-2")
