@@ -3,10 +3,12 @@ package jobs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/jobs/eventfile"
+	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
 )
 
@@ -21,15 +23,24 @@ type records struct {
 func readRecords(itemsFile, usersFile string) (r records, err error) {
 	if itemsFile != "" {
 		if r.items, err = readAll(eventfile.OpenItems(itemsFile)); err != nil {
-			return r, fmt.Errorf("import items: %w", err)
+			return r, refusedFile("items", err)
 		}
 	}
 	if usersFile != "" {
 		if r.users, err = readAll(eventfile.OpenUsers(usersFile)); err != nil {
-			return r, fmt.Errorf("import users: %w", err)
+			return r, refusedFile("users", err)
 		}
 	}
 	return r, nil
+}
+
+// refusedFile makes a bad row of a file the caller's to correct, as it is in a file of events.
+func refusedFile(what string, err error) error {
+	var bad *eventfile.RowError
+	if errors.As(err, &bad) {
+		return api.Errorf(api.Invalid, "import %s: %w", what, err)
+	}
+	return fmt.Errorf("import %s: %w", what, err)
 }
 
 // merge leaves out the items that the topic holds already and works out the stamps of all.

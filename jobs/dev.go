@@ -274,27 +274,29 @@ Run the first again after the second: the item is gone and the list has moved. C
 	return err
 }
 
-// example returns a user with personal recommendations, and the first of them.
+// example returns a user, with personal recommendations if any has, and the first of them.
 func (d *dev) example(ctx context.Context) (user, item string, err error) {
+	user, item = "u1", "i1"
 	candidates := []string{}
 	for i := range 50 { // the first users of the shop may still have to arrive
 		candidates = append(candidates, fmt.Sprint("u", i+1))
 	}
 	if d.shop == nil {
-		if user, err = firstUser(d.Events); err != nil {
+		first, err := firstEvent(d.Events)
+		if err != nil {
 			return "", "", err
 		}
-		candidates = []string{user}
+		user, item, candidates = first.UserID, first.ItemID, []string{first.UserID}
 	}
-	for _, user = range candidates {
-		r, err := d.online.Recommend(ctx, online.Request{User: user, N: 1, ExcludeSeen: true})
+	for _, u := range candidates {
+		r, err := d.online.Recommend(ctx, online.Request{User: u, N: 1, ExcludeSeen: true})
 		if err != nil {
 			return "", "", fmt.Errorf("first recommendation: %w", err)
 		}
-		if len(r.Items) == 0 {
-			return "", "", fmt.Errorf("first recommendation: the list is empty")
+		if len(r.Items) == 0 { // of a small file, the user may have seen everything
+			continue
 		}
-		item = r.Items[0].ItemID
+		user, item = u, r.Items[0].ItemID
 		if r.Vector != recommend.VectorNone {
 			break
 		}
@@ -302,16 +304,16 @@ func (d *dev) example(ctx context.Context) (user, item string, err error) {
 	return user, item, nil
 }
 
-// firstUser returns the user of the first row of a file of events.
-func firstUser(path string) (_ string, err error) {
+// firstEvent returns the first row of a file of events.
+func firstEvent(path string) (_ event.Event, err error) {
 	r, err := eventfile.OpenEvents(path)
 	if err != nil {
-		return "", err
+		return event.Event{}, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	row, err := r.Next()
 	if err != nil {
-		return "", fmt.Errorf("read the first event: %w", err)
+		return event.Event{}, fmt.Errorf("read the first event: %w", err)
 	}
-	return row.Record.UserID, nil
+	return row.Record, nil
 }
