@@ -2,11 +2,11 @@
 // command line and nothing else, talk to it over HTTP, kill it, and afterwards compare every answer
 // with a naive recount of what was acknowledged.
 //
-//	kill_test.go         dev under SIGKILL; nothing acknowledged is lost or counted twice
-//	resume_test.go       Ctrl-C and a second start
-//	movielens_test.go    import, nightly and recommendations over MovieLens-100K
-//	real_test.go         the same against Apache Kafka, redis-server and an S3 server
-//	console_test.go      the console in a headless Chromium
+//	kill_test.go                 dev under SIGKILL; nothing acknowledged is lost or counted twice
+//	resume_test.go               Ctrl-C and a second start
+//	movielens_test.go            import, nightly and recommendations over MovieLens-100K
+//	real_integration_test.go     the same against Apache Kafka, redis-server and an S3 server
+//	console_integration_test.go  the console in a headless Chromium
 //
 // The last two need the build tag integration and `make integration`. The others are hermetic;
 // MovieLens wants ANABRANCH_TESTDATA. The process is the test binary itself, started again with a

@@ -16,8 +16,6 @@ import (
 // TestMovieLens does what the README shows: import, nightly, and recommendations over MovieLens-100K.
 func TestMovieLens(t *testing.T) {
 	source := need.Data(t, "ml-100k")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	data, address := t.TempDir(), freePort(t)
 	events, items, users := filepath.Join(source, "u.data"), filepath.Join(source, "u.item"), filepath.Join(source, "u.user")
 	importing := []string{"import", "--data", data, "--items", items, "--users", users, events}
@@ -38,6 +36,8 @@ func TestMovieLens(t *testing.T) {
 	}
 	t.Logf("%s", night)
 
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	start(t, "dev", "--json", "--data", data, "--listen", address, "--events", events, "--items", items, "--users", users).waitReady(t, time.Minute)
 	c := newClient(t, "http://"+address, "http://"+address)
 	seen := map[string]map[string]bool{}
