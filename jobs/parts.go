@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,7 +39,7 @@ type stores struct {
 func (s *stores) openBucket(ctx context.Context) (*bucket.Bucket, error) {
 	switch {
 	case s.Bucket == "":
-		return filebucket.Open(filepath.Join(s.Data, "bucket"))
+		return openFolder(filepath.Join(s.Data, "bucket"))
 	case strings.HasPrefix(s.Bucket, "s3://"):
 		opts, err := s3bucket.ParseURL(s.Bucket)
 		if err != nil {
@@ -50,7 +51,16 @@ func (s *stores) openBucket(ctx context.Context) (*bucket.Bucket, error) {
 	if err != nil || u.Scheme != "file" || u.Path == "" {
 		return nil, api.Errorf(api.Invalid, "--bucket %s: s3://bucket/prefix or file:///folder is accepted", api.Clip(s.Bucket))
 	}
-	return filebucket.Open(u.Path)
+	return openFolder(u.Path)
+}
+
+// openFolder opens a bucket in a folder; one that may not be written is the caller's to correct.
+func openFolder(path string) (*bucket.Bucket, error) {
+	b, err := filebucket.Open(path)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, api.Errorf(api.Invalid, "%w", err)
+	}
+	return b, err
 }
 
 // openExistingBucket opens the bucket for a command that only looks: it makes no folder.
