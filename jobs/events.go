@@ -19,15 +19,15 @@ type eventsCmd struct {
 }
 
 type generateCmd struct {
-	Users    int       `default:"5000" help:"Users."`
-	Items    int       `default:"2000" help:"Items."`
-	Days     int       `default:"14" help:"Length of the history."`
-	Events   int       `default:"500000" help:"Events, approximately."`
-	Seed     uint64    `default:"1" help:"Equal seeds give equal shops."`
-	End      time.Time `placeholder:"TIME" help:"End of the history, RFC 3339; now when absent."`
-	Out      string    `default:"-" placeholder:"FILE" help:"File for the events (.csv, .jsonl, .gz); - is stdout, as JSON lines."`
-	Catalog  string    `placeholder:"FILE" help:"Write the catalog records there too, as JSON lines."`
-	Profiles string    `placeholder:"FILE" help:"Write the profile records there too, as JSON lines."`
+	Users    int       `env:"ANABRANCH_GENERATE_USERS" default:"5000" help:"Users."`
+	Items    int       `env:"ANABRANCH_GENERATE_ITEMS" default:"2000" help:"Items."`
+	Days     int       `env:"ANABRANCH_GENERATE_DAYS" default:"14" help:"Length of the history."`
+	Events   int       `env:"ANABRANCH_GENERATE_EVENTS" default:"500000" help:"Events, approximately."`
+	Seed     uint64    `env:"ANABRANCH_GENERATE_SEED" default:"1" help:"Equal seeds give equal shops."`
+	End      time.Time `env:"ANABRANCH_GENERATE_END" placeholder:"TIME" help:"End of the history, RFC 3339; now when absent."`
+	Out      string    `env:"ANABRANCH_GENERATE_OUT" default:"-" placeholder:"FILE" help:"File for the events (.csv, .jsonl, .gz); - is stdout, as JSON lines."`
+	Catalog  string    `env:"ANABRANCH_GENERATE_CATALOG" placeholder:"FILE" help:"Write the catalog records there too, as JSON lines."`
+	Profiles string    `env:"ANABRANCH_GENERATE_PROFILES" placeholder:"FILE" help:"Write the profile records there too, as JSON lines."`
 	DryRun   bool      `help:"Only say what would be written."`
 }
 
