@@ -41,31 +41,25 @@ type devCmd struct {
 }
 
 // Run starts every part in this process and stops them all at the first signal.
-func (c *devCmd) Run(rt *runtimeEnv) (err error) {
+func (c *devCmd) Run(rt *runtimeEnv) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	began := time.Now()
-	l, err := listen(c.Listen)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
-	p, err := rt.open(&c.stores, c.Partitions, true)
-	if err != nil {
-		return err
-	}
-	defer p.closeInto(&err)
-	if !p.dirOwned() {
-		return api.Errorf(api.Locked, "data folder %s is in use by another anabranch: stop it, or choose another with --data", c.Data)
-	}
-	d := &dev{devCmd: c, rt: rt, parts: p, began: began, url: "http://" + l.Addr().String()}
-	if p.dir != nil {
-		if err := p.dir.announce(endpoints{PID: os.Getpid(), Kafka: p.seeds[0], Redis: p.redis, Listen: l.Addr().String()}); err != nil {
-			return err
+	open := func() (*parts, error) { return rt.open(&c.stores, c.Partitions, true) }
+	return onParts(c.Listen, open, func(l net.Listener, p *parts) error {
+		if !p.dirOwned() {
+			return api.Errorf(api.Locked, "data folder %s is in use by another anabranch: stop it, or choose another with --data", c.Data)
 		}
-	}
-	return d.run(l)
+		d := &dev{devCmd: c, rt: rt, parts: p, began: began, url: "http://" + l.Addr().String()}
+		if p.dir != nil {
+			e := endpoints{PID: os.Getpid(), Kafka: p.seeds[0], Redis: p.redis, Listen: l.Addr().String()}
+			if err := p.dir.announce(e); err != nil {
+				return err
+			}
+		}
+		return d.run(l)
+	})
 }
 
 func (c *devCmd) check() error {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -70,6 +71,22 @@ func (rt *runtimeEnv) openStores(flags *stores, n need) (_ *parts, err error) {
 
 // closeInto closes the parts and adds what fails to the caller's error.
 func (p *parts) closeInto(err *error) { *err = errors.Join(*err, p.close()) }
+
+// onParts listens, opens the parts of a service, and hands both to run. Listening comes first, so that
+// an occupied port is told before anything is started.
+func onParts(address string, open func() (*parts, error), run func(net.Listener, *parts) error) (err error) {
+	l, err := listen(address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // the HTTP service closes it first; this is for errors before
+	p, err := open()
+	if err != nil {
+		return err
+	}
+	defer p.closeInto(&err)
+	return run(l, p)
+}
 
 // newRegistry returns a metrics registry with those of process and runtime.
 func newRegistry() *prometheus.Registry {
