@@ -117,7 +117,7 @@ func (d *dev) run(l net.Listener) error {
 	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, redis, reg); err != nil {
 		return err
 	}
-	pulse := newPulse(d.parts, reg, runner, d.rt.now)
+	pulse := newPulse(d.parts, reg, runner, d.rt.now, d.rt.log)
 	handler, err := d.rt.newHandler(d.online, reg, ingest, pulse.read)
 	if err != nil {
 		return err

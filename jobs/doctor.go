@@ -16,7 +16,9 @@ import (
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/redis"
+	"github.com/anabranch/anabranch/infra/warehouse"
 	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/schemas/tables"
 )
 
 type doctorCmd struct {
@@ -130,7 +132,31 @@ func (c *doctorCmd) checkKafka(ctx context.Context, rt *runtimeEnv, s *servers) 
 	if !exists {
 		return good("kafka", "%s answers; the topics will be created at the first start", kind)
 	}
+	if err := c.checkTopic(ctx, kafka.HexID(t.ID)); err != nil {
+		return bad("kafka", err, "point --kafka and --bucket at stores that belong together, or begin with an empty bucket")
+	}
 	return good("kafka", "%s answers; topic %s has %d partitions", kind, kafka.EventsTopic, len(t.Partitions))
+}
+
+// checkTopic compares the events topic with the one that the archive was written from. A bucket that
+// cannot be read is the bucket check's to tell.
+func (c *doctorCmd) checkTopic(ctx context.Context, topicID string) error {
+	b, err := c.openBucket(ctx)
+	if err != nil {
+		return nil
+	}
+	indexes, err := b.List(ctx, model.IndexPrefix)
+	if err != nil || len(indexes) == 0 {
+		return nil
+	}
+	var last model.Index
+	if _, err := b.GetJSON(ctx, indexes[len(indexes)-1].Key, &last); err != nil {
+		return fmt.Errorf("read the archive's last index: %w", err)
+	}
+	if last.TopicID != topicID {
+		return fmt.Errorf("topic %s has the id %s, but the archive in the bucket was written from %s: the topic was recreated", kafka.EventsTopic, topicID, last.TopicID)
+	}
+	return nil
 }
 
 func (c *doctorCmd) checkRedis(ctx context.Context, s *servers) finding {
@@ -166,10 +192,10 @@ func (c *doctorCmd) checkBucket(ctx context.Context) []finding {
 		return []finding{bad("bucket", err, "grant read and write, and use a store that honours conditional writes (If-None-Match, If-Match)")}
 	}
 	out := []finding{good("bucket", "reads, writes and honours conditional writes")}
-	if _, err := c.openWarehouse(ctx, b); err != nil {
+	if err := c.checkWarehouse(ctx, b); err != nil {
 		return append(out, bad("warehouse", err, "correct --warehouse: bigquery://project.dataset, and the credentials"))
 	}
-	out = append(out, good("warehouse", "opens"))
+	out = append(out, good("warehouse", "answers"))
 	var p model.Pointer
 	switch _, err := b.GetJSON(ctx, model.PointerKey, &p); {
 	case errors.Is(err, bucket.ErrNotExist):
@@ -178,6 +204,19 @@ func (c *doctorCmd) checkBucket(ctx context.Context) []finding {
 		return append(out, bad("generation", err, "restore "+model.PointerKey+" from a backup or an older version of the bucket"))
 	}
 	return append(out, good("generation", "%s is current", p.Current))
+}
+
+// checkWarehouse asks the warehouse about a table; that there is none yet is an answer too.
+func (c *doctorCmd) checkWarehouse(ctx context.Context, b *bucket.Bucket) error {
+	w, err := c.openWarehouse(ctx, b)
+	if err != nil {
+		return err
+	}
+	_, err = w.Partitions(ctx, tables.UserDaily().Name)
+	if errors.Is(err, warehouse.ErrNoTable) {
+		err = nil
+	}
+	return errors.Join(err, w.Close())
 }
 
 func (c *doctorCmd) checkListen() finding {

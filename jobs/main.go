@@ -41,23 +41,18 @@ type runtimeEnv struct {
 }
 
 // Main runs one command and returns the process's exit code.
-func Main(env Env) (code int) {
+func Main(env Env) int {
 	var c cli
 	exited := -1
-	parser, err := newParser(&c, env, func(code int) { exited = code; panic(exitNow{}) })
+	parser, err := newParser(&c, env, func(code int) { exited = code })
 	if err != nil {
 		_, _ = fmt.Fprintln(env.Stderr, "anabranch:", err)
-		return 1
+		return exitError
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ok := r.(exitNow); !ok {
-				panic(r)
-			}
-			code = exited
-		}
-	}()
 	cmd, err := parser.Parse(env.Args)
+	if exited >= 0 { // help was asked for and is printed; whatever else was on the line does not matter
+		return exited
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(env.Stderr, "anabranch: %v\n", err)
 		return exitUsage
@@ -87,9 +82,6 @@ func newParser(c *cli, env Env, exit func(int)) (*kong.Kong, error) {
 		kong.Vars{"version": Version()},
 	)
 }
-
-// exitNow unwinds the stack when kong wants to exit, after --help for instance.
-type exitNow struct{}
 
 // Exit codes. 75 is EX_TEMPFAIL of sysexits.h.
 const (

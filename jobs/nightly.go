@@ -188,6 +188,9 @@ func (rt *runtimeEnv) closeEpoch(ctx context.Context, p *parts, n night) (m mode
 		m, cut, err = closer.Close(ctx, n.label)
 		return err
 	}})
+	if err == nil && m.N == 0 { // told to stop before the mark was there; services call that a clean end
+		err = context.Cause(ctx)
+	}
 	return m, cut, err
 }
 

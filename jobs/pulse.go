@@ -2,7 +2,7 @@ package jobs
 
 import (
 	"context"
-	"strconv"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,13 +24,14 @@ type pulse struct {
 	reg    *prometheus.Registry
 	runner *live.Runner
 	now    func() time.Time
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	last httpapi.Pulse
 }
 
-func newPulse(p *parts, reg *prometheus.Registry, runner *live.Runner, now func() time.Time) *pulse {
-	return &pulse{parts: p, reg: reg, runner: runner, now: now}
+func newPulse(p *parts, reg *prometheus.Registry, runner *live.Runner, now func() time.Time, log *slog.Logger) *pulse {
+	return &pulse{parts: p, reg: reg, runner: runner, now: now, log: log}
 }
 
 // read returns the last pulse taken.
@@ -47,8 +48,8 @@ func (p *pulse) run(ctx context.Context) error {
 	var before sample
 	for {
 		now, err := p.sample()
-		if err != nil {
-			return err
+		if err != nil { // what could be gathered is there all the same
+			p.log.Warn("take the pulse", "error", err)
 		}
 		taken := p.take(ctx, before, now)
 		p.mu.Lock()
@@ -70,8 +71,7 @@ func (p *pulse) run(ctx context.Context) error {
 type sample struct {
 	at       time.Time
 	counters map[string]float64
-	lag      map[string]float64 // by partition
-	fresh    *dto.Histogram     // event_to_servable_seconds
+	fresh    *dto.Histogram // event_to_servable_seconds
 }
 
 // counterNames maps metric families to their names in the pulse.
@@ -85,19 +85,11 @@ var counterNames = map[string]string{
 }
 
 func (p *pulse) sample() (sample, error) {
-	s := sample{at: p.now(), counters: map[string]float64{}, lag: map[string]float64{}}
+	s := sample{at: p.now(), counters: map[string]float64{}}
 	families, err := p.reg.Gather()
-	if err != nil {
-		return s, err
-	}
 	for _, f := range families {
 		if f.GetName() == "anabranch_live_event_to_servable_seconds" && len(f.GetMetric()) > 0 {
 			s.fresh = f.GetMetric()[0].GetHistogram()
-		}
-		if f.GetName() == "anabranch_live_lag_records" {
-			for _, m := range f.GetMetric() {
-				s.lag[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
-			}
 		}
 		if name, wanted := counterNames[f.GetName()]; wanted {
 			for _, m := range f.GetMetric() {
@@ -105,11 +97,11 @@ func (p *pulse) sample() (sample, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, err
 }
 
 func (p *pulse) take(ctx context.Context, before, now sample) httpapi.Pulse {
-	out := httpapi.Pulse{Time: event.MillisOf(now.at), Counters: now.counters, Partitions: p.partitions(ctx, now)}
+	out := httpapi.Pulse{Time: event.MillisOf(now.at), Counters: now.counters, Partitions: p.partitions(ctx)}
 	if !before.at.IsZero() {
 		out.EventsPerSecond = (now.counters["records"] - before.counters["records"]) / now.at.Sub(before.at).Seconds()
 		out.FreshnessSeconds = medianBetween(before.fresh, now.fresh)
@@ -118,7 +110,7 @@ func (p *pulse) take(ctx context.Context, before, now sample) httpapi.Pulse {
 }
 
 // partitions joins the runner's state with the log's ends.
-func (p *pulse) partitions(ctx context.Context, now sample) []httpapi.PartitionPulse {
+func (p *pulse) partitions(ctx context.Context) []httpapi.PartitionPulse {
 	ctx, cancel := context.WithTimeout(ctx, pulseEvery)
 	defer cancel()
 	ends, err := kafka.EndOffsets(ctx, p.parts.client, kafka.EventsTopic)
@@ -132,8 +124,8 @@ func (p *pulse) partitions(ctx context.Context, now sample) []httpapi.PartitionP
 			x.State = "lost"
 		}
 		if err == nil {
-			x.End, x.Lag = ends[s.Partition], int64(now.lag[strconv.Itoa(int(s.Partition))])
-			x.Next = max(0, x.End-x.Lag)
+			x.End = ends[s.Partition]
+			x.Lag = max(0, x.End-x.Next)
 		}
 		out = append(out, x)
 	}
