@@ -17,7 +17,7 @@ const ValidatorVersion = 1
 
 // Limits of a valid event. They bound every state and every column that is derived from one.
 const (
-	MaxIDBytes       = 256        // event_id, user_id, item_id, session_id
+	MaxIDBytes       = 256        // event_id, user_id, item_id, session_id, an item's category
 	MaxTypeBytes     = 64         // type
 	MaxEntries       = 64         // entries of context and of properties
 	MaxKeyBytes      = 64         // a key of context, properties or attributes
@@ -57,14 +57,6 @@ func (e *Event) Category() string {
 		return ""
 	}
 	return *e.Stamp.Category
-}
-
-// Price returns the stamped price and whether there is one.
-func (e *Event) Price() (float64, bool) {
-	if e.Stamp == nil || e.Stamp.Price == nil {
-		return 0, false
-	}
-	return *e.Stamp.Price, true
 }
 
 // Item is a catalog record: what is known of an item now. Attributes are free-form; "category"

@@ -59,6 +59,7 @@ func TestCheckRejects(t *testing.T) {
 		{"null property", with(`"type"`, `"properties":{"a":null},"type"`), ReasonRange, "properties.a"},
 		{"number out of range", with(`"type"`, `"value":1e999,"type"`), ReasonMalformed, "value"},
 		{"huge record", record(`{"event_id":"` + strings.Repeat("x", MaxRecordBytes) + `"}`), ReasonTooLarge, "record"},
+		{"long category", with(`"type"`, `"item":{"category":"`+strings.Repeat("c", MaxIDBytes+1)+`"},"type"`), ReasonTooLarge, "item.category"},
 		{"key of another", key, ReasonKey, "u2"},
 		{"partition of another", place, ReasonPartition, "belongs"},
 		{"unknown codec", codec, ReasonMalformed, "content-type"},
@@ -141,6 +142,34 @@ func TestItemKnownAttributes(t *testing.T) {
 	s := i.Stamp()
 	if s == nil || *s.Category != "shoes" || *s.Price != 9.5 || i.Available() {
 		t.Errorf("stamp %+v, available %v", s, i.Available())
+	}
+}
+
+// TestTopicRecords: what the readers of the items and users topics take and what they skip.
+func TestTopicRecords(t *testing.T) {
+	category := func(n int) string {
+		return `{"item_id":"i1","attributes":{"category":"` + strings.Repeat("c", n) + `"}}`
+	}
+	for _, c := range []struct{ name, key, value, reason string }{
+		{"good", "i1", category(MaxIDBytes), ""},
+		{"pretty", "i1", "{\n  \"item_id\": \"i1\"\n}", ""},
+		{"key of another", "i2", `{"item_id":"i1"}`, ReasonKey},
+		{"no key", "", `{"item_id":"i1"}`, ReasonKey},
+		{"malformed", "i1", `{"item_id":`, ReasonMalformed},
+		{"empty", "i1", ``, ReasonMalformed},
+		{"invalid", "i1", `{"item_id":"i1","attributes":{"price":-1}}`, ReasonRange},
+		{"long category", "i1", category(MaxIDBytes + 1), ReasonTooLarge},
+	} {
+		i, rej := ItemRecord([]byte(c.key), []byte(c.value))
+		if (rej == nil) != (c.reason == "") || rej != nil && rej.Reason != c.reason || rej == nil && i.ID != c.key {
+			t.Errorf("%s: item %q, %v", c.name, i.ID, rej)
+		}
+	}
+	if u, rej := UserRecord([]byte("u1"), []byte(`{"user_id":"u1"}`)); rej != nil || u.ID != "u1" {
+		t.Errorf("user %q: %v", u.ID, rej)
+	}
+	if _, rej := UserRecord([]byte("u2"), []byte(`{"user_id":"u1"}`)); rej == nil || rej.Reason != ReasonKey {
+		t.Errorf("a user with the key of another: %v", rej)
 	}
 }
 

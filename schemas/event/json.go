@@ -47,6 +47,34 @@ func DecodeUser(value []byte) (User, *Rejection) {
 	return u, u.Check()
 }
 
+// ItemRecord judges a record of the items topic: its value is a valid catalog record, and its key is
+// that record's id. It is the one rule of all readers of the topic, who skip every other record: such
+// a record says nothing about any item. A tombstone (nil value) is not its business.
+func ItemRecord(key, value []byte) (Item, *Rejection) {
+	i, rej := DecodeItem(value)
+	if rej == nil {
+		rej = checkKey(key, "item_id", i.ID)
+	}
+	return i, rej
+}
+
+// UserRecord is ItemRecord for the users topic.
+func UserRecord(key, value []byte) (User, *Rejection) {
+	u, rej := DecodeUser(value)
+	if rej == nil {
+		rej = checkKey(key, "user_id", u.ID)
+	}
+	return u, rej
+}
+
+// checkKey judges the key of a record by the id that its value names.
+func checkKey(key []byte, field, id string) *Rejection {
+	if string(key) == id {
+		return nil
+	}
+	return reject(ReasonKey, "key", fmt.Sprintf("%q", clip(string(key))), "the record's key must be its "+field)
+}
+
 func decode(value []byte, into any) *Rejection {
 	if len(value) > MaxRecordBytes {
 		return reject(ReasonTooLarge, "record", "", fmt.Sprintf("%d bytes; at most %d are accepted", len(value), MaxRecordBytes))

@@ -105,7 +105,7 @@ func (e *Event) checkStamp() *Rejection {
 		return reject(ReasonRange, "item.price", fmt.Sprint(*p), "a finite number is required")
 	}
 	if c := e.Stamp.Category; c != nil {
-		return checkText("item.category", *c)
+		return checkCategory("item.category", *c)
 	}
 	return nil
 }
@@ -192,6 +192,15 @@ func checkText(field, s string) *Rejection {
 	return nil
 }
 
+// checkCategory judges a category that features group by: state keeps as many as a user meets, so each
+// is as short as an id.
+func checkCategory(field, s string) *Rejection {
+	if len(s) > MaxIDBytes {
+		return reject(ReasonTooLarge, field, s, "at most 256 bytes are accepted")
+	}
+	return checkText(field, s)
+}
+
 // Check judges a catalog record.
 func (i *Item) Check() *Rejection {
 	if r := CheckID("item_id", i.ID); r != nil {
@@ -209,8 +218,12 @@ func checkKnown(a map[string]any) *Rejection {
 		return reject(ReasonRange, "attributes."+name, fmt.Sprint(a[name]), accepted)
 	}
 	if v, ok := a["category"]; ok {
-		if _, text := v.(string); !text {
+		s, text := v.(string)
+		if !text {
 			return wrong("category", "a text is required")
+		}
+		if r := checkCategory("attributes.category", s); r != nil { // or its events would be refused
+			return r
 		}
 	}
 	if v, ok := a["price"]; ok {
