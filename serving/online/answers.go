@@ -3,6 +3,7 @@ package online
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/api"
@@ -23,6 +24,7 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 		Trending: s.trending.get(ctx, n.g).lists[q.Mode],
 	}
 	if q.Mode != recommend.ModeLive {
+		n.inTime() // for the trending list
 		var err error
 		if in.History, err = n.g.history(q.User); err != nil {
 			n.because(reasonHistory)
@@ -31,7 +33,10 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 	if q.Mode != recommend.ModeBatch {
 		r := s.live.user(ctx, n.g, q.User)
 		n.joined(r)
-		in.Live = n.g.interactions(n.at, r.since(n.g.cut()))
+		var whole bool
+		if in.Live, whole = n.g.interactions(n.at, r.joined(nil, n.g.cut())); !whole {
+			n.incomplete(n.g.plans.limit())
+		}
 	}
 	found, err := n.g.recommender.Recommend(in)
 	if err != nil {
@@ -44,18 +49,25 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 	return Recommendations{UserID: q.User, Mode: q.Mode, Items: items, Vector: found.Vector, Receipt: s.finish(n)}, nil
 }
 
-// interactions reads what the user did from live buckets.
-func (g *generation) interactions(at event.Millis, buckets []tile.Bucket) []recommend.Interaction {
-	if g.plans.recent < 0 || len(buckets) == 0 {
-		return nil
+// interactions reads what the user did from live buckets: the feature that lists interactions, of each
+// bucket by itself, since each keeps its own latest. Whole is false when a bucket's list is full, and
+// may have lost what came before.
+func (g *generation) interactions(at event.Millis, buckets []tile.Bucket) (out []recommend.Interaction, whole bool) {
+	i := g.plans.recent
+	if i < 0 {
+		return nil, true
 	}
-	list, _ := g.plans.user.ReadFeature(g.plans.recent, int64(at), buckets...).([]agg.Interaction)
-	weights := g.weights()
-	out := make([]recommend.Interaction, len(list))
-	for i, x := range list {
-		out[i] = recommend.Interaction{Item: x.Item, Weight: float32(weights.Of(x.Type, x.Value)), Time: x.Time}
+	weights, limit := g.weights(), g.plans.user.Features[i].Def.N
+	whole = true
+	for _, b := range buckets {
+		list, _ := g.plans.user.ReadFeature(i, int64(at), b).([]agg.Interaction)
+		whole = whole && len(list) < limit
+		out = slices.Grow(out, len(list))
+		for _, x := range list {
+			out = append(out, recommend.Interaction{Item: x.Item, Weight: float32(weights.Of(x.Type, x.Value)), Time: x.Time})
+		}
 	}
-	return out
+	return out, whole
 }
 
 // Similar returns the items most like one item; api.NotFound when nobody knows it. No live state goes
@@ -106,7 +118,7 @@ func (s *Service) Features(ctx context.Context, user string) (UserFeatures, erro
 	n.joined(r)
 	profile, _ := s.catalog.users.get(user)
 	return UserFeatures{
-		UserID: user, Features: values(s.plans.user, n.at, view, r.since(n.g.cut())),
+		UserID: user, Features: values(s.plans.user, n.at, r.joined(view, n.g.cut())),
 		Attributes: profile.Attributes, Receipt: s.finish(n),
 	}, nil
 }
@@ -120,21 +132,17 @@ func (s *Service) ItemFeatures(ctx context.Context, item string) (ItemFeatures, 
 	r := s.live.item(ctx, n.g, item)
 	n.joined(r)
 	record, known := s.catalog.items.get(item)
-	live := r.since(n.g.cut())
-	if receipt := n.receipt(); !known && !n.g.knows(item) && len(live) == 0 && !receipt.Degraded {
+	buckets := r.joined(view, n.g.cut())
+	if receipt := n.receipt(); !known && !n.g.knows(item) && len(buckets) == 0 && !receipt.Degraded {
 		return ItemFeatures{}, api.Errorf(api.NotFound, "item %s is neither in the catalogue nor in any event", api.Clip(item))
 	}
 	return ItemFeatures{
-		ItemID: item, Features: values(s.plans.item, n.at, view, live), Attributes: record.Attributes, Receipt: s.finish(n),
+		ItemID: item, Features: values(s.plans.item, n.at, buckets), Attributes: record.Attributes, Receipt: s.finish(n),
 	}, nil
 }
 
-// values reads every feature of a plan over the view and the live buckets that join it.
-func values(p *tile.Plan, at event.Millis, view tile.Bucket, live []tile.Bucket) map[string]agg.Value {
-	buckets := live
-	if view != nil {
-		buckets = append([]tile.Bucket{view}, live...)
-	}
+// values reads every feature of a plan over the buckets of an entity.
+func values(p *tile.Plan, at event.Millis, buckets []tile.Bucket) map[string]agg.Value {
 	out := make(map[string]agg.Value, len(p.Features))
 	for i, v := range p.Read(int64(at), buckets...) {
 		out[p.Features[i].Def.Name] = v

@@ -33,6 +33,11 @@
 //
 // # Limits
 //
-// Live interactions are the user's last_n feature (100 by default): what was seen longer ago than that
-// many events since the cut counts as unseen until the next generation.
+// Live interactions are the user's last_n feature, which keeps the latest 100 events of each epoch by
+// default: what was seen before those, but in the same epoch, may count as unseen until the next
+// generation. The receipt of recommendations says degraded when an epoch's list is full. Features are
+// exact all the same.
+//
+// Windows of the batch view are whole for reads at or after the generation's AsOf. When this host's
+// clock is more than 5 s before that, answers that rest on views say degraded.
 package online

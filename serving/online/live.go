@@ -47,11 +47,15 @@ type reading struct {
 	offsets map[int32]int64
 }
 
-// since returns the buckets that join a view of the given cut.
-func (r *reading) since(cut int64) []tile.Bucket {
-	var out []tile.Bucket
+// joined returns the buckets that an answer is read from: a view of the given cut (nil: none) and, of
+// every state, what joins it. All answers of serving come through here.
+func (r *reading) joined(view tile.Bucket, cut int64) []tile.Bucket {
+	if len(r.states) == 1 { // of a user
+		return tile.Joined(view, r.states[0], cut)
+	}
+	out := tile.Joined(view, nil, cut)
 	for _, s := range r.states {
-		out = append(out, s.Since(cut)...)
+		out = append(out, tile.Joined(nil, s, cut)...)
 	}
 	return out
 }

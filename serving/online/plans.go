@@ -31,6 +31,11 @@ func compile(c feature.Catalogue) (*plans, error) {
 	return p, nil
 }
 
+// limit says what lists of interactions leave out.
+func (p *plans) limit() string {
+	return fmt.Sprintf("only the latest %d events of an epoch are known", p.user.Features[p.recent].Def.N)
+}
+
 func firstOf(p *tile.Plan, a feature.Aggregate) int {
 	return slices.IndexFunc(p.Features, func(f tile.Feature) bool { return f.Def.Aggregate == a })
 }

@@ -14,7 +14,12 @@ const (
 	reasonView         = "the batch view cannot be decoded"
 	reasonHistory      = "the history in the batch view cannot be decoded"
 	reasonVector       = "the user's vector could not be solved"
+	reasonClock        = "this generation begins after now; a clock is wrong"
 )
+
+// skew is by how much the clocks of the hosts may differ. A view holds what reads at or after its AsOf
+// need, so a read up to skew before it may lack the oldest tile of a window: it answers as if it were AsOf.
+const skew = event.Millis(5_000)
 
 // notes collects what a receipt tells while an answer is made.
 type notes struct {
@@ -38,6 +43,7 @@ func (n *notes) because(reason string) { n.reasons = append(n.reasons, reason) }
 
 // views notes that the answer needs the generation's views.
 func (n *notes) views(err error) {
+	n.inTime()
 	if n.g.defect != "" {
 		n.because(n.g.defect)
 	}
@@ -46,10 +52,26 @@ func (n *notes) views(err error) {
 	}
 }
 
+// inTime notes when the generation's views begin after the instant of the answer: their windows would
+// be emptier than they say.
+func (n *notes) inTime() {
+	if n.g.files != nil && n.at+skew < event.MillisOf(n.g.manifest.Inputs.AsOf) {
+		n.because(reasonClock)
+	}
+}
+
 // joined notes that live state went into the answer.
 func (n *notes) joined(r reading) {
 	n.live, n.offsets = r.status, r.offsets
 	n.reasons = append(n.reasons, r.reasons...)
+}
+
+// incomplete notes that live state holds less than this answer needs.
+func (n *notes) incomplete(reason string) {
+	if n.live == LiveExact {
+		n.live = LiveDegraded
+	}
+	n.because(reason)
 }
 
 // finish writes the receipt of an answer and counts it.

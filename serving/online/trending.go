@@ -63,15 +63,11 @@ func (t *trending) get(ctx context.Context, g *generation) *trends {
 func (t *trending) refresh(ctx context.Context, g *generation) *trends {
 	at := event.MillisOf(t.now())
 	x := &trends{of: g.id(), reading: t.live.global(ctx, g), at: at}
-	live := x.reading.since(g.cut())
-	var view []tile.Bucket
-	if g.global != nil {
-		view = []tile.Bucket{g.global}
-	}
+	var batch reading // without live state
 	x.lists = map[recommend.Mode][]recommend.ItemScore{
-		recommend.ModeBatch:  g.top(at, view),
-		recommend.ModeLive:   g.top(at, live),
-		recommend.ModeMerged: g.top(at, append(view, live...)),
+		recommend.ModeBatch:  g.top(at, batch.joined(g.global, g.cut())),
+		recommend.ModeLive:   g.top(at, x.reading.joined(nil, g.cut())),
+		recommend.ModeMerged: g.top(at, x.reading.joined(g.global, g.cut())),
 	}
 	if ctx.Err() == nil { // what a request that went away did not read is not kept
 		t.latest.Store(x)
