@@ -89,7 +89,8 @@ func (w *World) Import(events []event.Event) string {
 		day := event.Millis(*rows[0].EventTime).Time().Format(time.DateOnly)
 		data, err := rawparquet.Encode(rows, rawparquet.SpanOf(sha, 0, 0, 0, im.Rows, len(rows)).Meta())
 		w.check(err)
-		o := model.ImportObject{Key: model.ImportDayKey(sha, day), Day: day, Rows: int64(len(rows)), Bytes: int64(len(data)), SHA256: model.SHA256Hex(data)}
+		sum := model.SHA256Hex(data)
+		o := model.ImportObject{Key: model.ImportPartKey(sha, day, 0, sum), Day: day, Rows: int64(len(rows)), Bytes: int64(len(data)), SHA256: sum}
 		_, err = w.Bucket.PutIfAbsent(context.Background(), o.Key, data)
 		w.check(err)
 		im.Objects = append(im.Objects, o)

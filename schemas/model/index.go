@@ -181,11 +181,10 @@ type ImportObject struct {
 // ImportKey returns the key of an import's commit object.
 func ImportKey(sha string) string { return ImportPrefix + sha + "/index.json" }
 
-// ImportDayKey returns the key of an import's first raw file for an event day.
-func ImportDayKey(sha, day string) string { return ImportPartKey(sha, day, 0) }
-
-// ImportPartKey returns the key of an import's raw file number part for an event day. A day has more
-// than one where the source is too large to be held in memory.
-func ImportPartKey(sha, day string, part int) string {
-	return fmt.Sprintf("%s%s/dt=%s/part-%05d.parquet", ImportPrefix, sha, day, part)
+// ImportPartKey returns the key of an import's raw file number part for an event day, whose own
+// SHA-256 is content. A day has more than one where the source is too large to be held in memory. The
+// content is in the key because two imports of a file may differ in the catalog's attributes: neither
+// can then replace what the other committed.
+func ImportPartKey(sha, day string, part int, content string) string {
+	return fmt.Sprintf("%s%s/dt=%s/part-%05d-%.12s.parquet", ImportPrefix, sha, day, part, content)
 }

@@ -122,7 +122,7 @@ func TestIndexKey(t *testing.T) {
 			t.Errorf("%q was accepted", key)
 		}
 	}
-	if ImportDayKey("s", "2026-01-31") != "raw/imports/s/dt=2026-01-31/part-00000.parquet" || ImportKey("s") != "raw/imports/s/index.json" {
+	if ImportPartKey("s", "2026-01-31", 7, SHA256Hex(nil)) != "raw/imports/s/dt=2026-01-31/part-00007-e3b0c44298fc.parquet" || ImportKey("s") != "raw/imports/s/index.json" {
 		t.Error("the keys of an import changed")
 	}
 }

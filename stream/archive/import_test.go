@@ -140,6 +140,45 @@ func TestImportCrash(t *testing.T) {
 	}
 }
 
+// TestImportOverlap lets another import of the file, with another catalog, start and commit in the
+// middle of one. What it committed must stay as it is.
+func TestImportOverlap(t *testing.T) {
+	events := history(300)
+	b := newMemory()
+	slow := source(events)
+	slow.buffer = 100
+	slow.Rows = func(yield func(event.Event, error) bool) {
+		for i, e := range events {
+			if i == 150 {
+				fast := source(events)
+				fast.buffer = slow.buffer
+				res, err := Import(t.Context(), b, fast, category, start)
+				must(t, err)
+				if res.AlreadyDone {
+					t.Error("the import that was first to commit says that it was not")
+				}
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	res, err := Import(t.Context(), b, slow, nil, start)
+	must(t, err)
+	if !res.AlreadyDone || res.Rows != 300 {
+		t.Errorf("the import that came too late answers %+v", res)
+	}
+	_, rows := readImport(t, b)
+	if len(rows) != 300 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, r := range rows {
+		if r.Category == nil || *r.Category != *category(*r.ItemID).Category {
+			t.Fatalf("row %d has not the catalog of the import that committed", r.Offset)
+		}
+	}
+}
+
 func TestImportRefuses(t *testing.T) {
 	good := history(2)
 	late, nobody := good[0], good[1]

@@ -120,35 +120,22 @@ func (im *importer) flush() error {
 }
 
 func (im *importer) writePart(ctx context.Context, d *day) error {
-	key := model.ImportPartKey(im.src.SHA256, d.name, len(d.written))
 	first, end := d.rows[0].Offset, d.rows[len(d.rows)-1].Offset+1
 	data, err := rawparquet.Encode(d.rows, rawparquet.SpanOf(im.src.SHA256, 0, 0, first, end, len(d.rows)).Meta())
 	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+		return fmt.Errorf("part %d of %s: %w", len(d.written), d.name, err)
 	}
-	if err := putPart(ctx, im.bucket, key, data); err != nil {
+	sum := model.SHA256Hex(data)
+	key := model.ImportPartKey(im.src.SHA256, d.name, len(d.written), sum)
+	// One that is there has the same bytes, whoever put it: a crashed import or one that runs now.
+	if _, err := im.bucket.PutIfAbsent(ctx, key, data); err != nil && !errors.Is(err, bucket.ErrExists) {
 		return err
 	}
 	d.written = append(d.written, model.ImportObject{
-		Key: key, Day: d.name, Rows: int64(len(d.rows)), Bytes: int64(len(data)), SHA256: model.SHA256Hex(data),
+		Key: key, Day: d.name, Rows: int64(len(d.rows)), Bytes: int64(len(data)), SHA256: sum,
 	})
 	d.rows = nil
 	return nil
-}
-
-// putPart stores a part. One that is there was left by an import that did not commit, perhaps with
-// other attributes of the catalog, and is replaced.
-func putPart(ctx context.Context, b *bucket.Bucket, key string, data []byte) error {
-	_, err := b.PutIfAbsent(ctx, key, data)
-	if !errors.Is(err, bucket.ErrExists) {
-		return err
-	}
-	old, attrs, err := b.Get(ctx, key)
-	if err != nil || slices.Equal(old, data) {
-		return err
-	}
-	_, err = b.PutIfMatch(ctx, key, data, attrs.ETag)
-	return err
 }
 
 // objects returns everything that was written, by day and part.
