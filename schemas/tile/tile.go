@@ -116,15 +116,7 @@ func order(a, b Cell) int {
 	return strings.Compare(a.Key, b.Key)
 }
 
-// Merge returns the series of the events of both buckets. Neither argument is changed.
-func (p *Plan) Merge(a, b Bucket) Bucket {
-	out := p.NewBucket()
-	for i, f := range p.Features {
-		out[i] = mergeSeries(f.Monoid, a[i], b[i])
-	}
-	return out
-}
-
+// mergeSeries returns the series of the events of both. Neither argument is changed.
 func mergeSeries(m agg.Monoid, x, y Series) Series {
 	if len(x) == 0 {
 		return slices.Clone(y)

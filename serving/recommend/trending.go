@@ -35,25 +35,3 @@ func (r *Recommender) sortTrending(trending []ItemScore) []ItemScore {
 	})
 	return sorted
 }
-
-// MergeTrending adds up the scores of several lists, such as the partials of a topic's partitions, into one list in
-// order of item. The order of the lists and of their entries does not matter.
-func MergeTrending(parts ...[]ItemScore) []ItemScore {
-	scores := map[string][]float64{}
-	for _, part := range parts {
-		for _, t := range part {
-			scores[t.Item] = append(scores[t.Item], t.Score)
-		}
-	}
-	out := make([]ItemScore, 0, len(scores))
-	for item, list := range scores {
-		slices.Sort(list)
-		sum := 0.0
-		for _, v := range list {
-			sum += v
-		}
-		out = append(out, ItemScore{Item: item, Score: sum})
-	}
-	slices.SortFunc(out, func(a, b ItemScore) int { return cmp.Compare(a.Item, b.Item) })
-	return out
-}

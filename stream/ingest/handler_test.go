@@ -381,7 +381,10 @@ func TestStamps(t *testing.T) {
 		if rejection != nil {
 			t.Fatal(rejection)
 		}
-		price, has := e.Price()
+		price, has := 0.0, e.Stamp != nil && e.Stamp.Price != nil
+		if has {
+			price = *e.Stamp.Price
+		}
 		if got := fmt.Sprintf("%s %g %t", e.Category(), price, has); got != want[e.ID] {
 			t.Errorf("event %s is stamped %q, want %q", e.ID, got, want[e.ID])
 		}
