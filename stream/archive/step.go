@@ -115,7 +115,7 @@ func (p *partition) written(end int64) {
 func (p *partition) add(r *kgo.Record) error {
 	at := event.Position{TopicID: p.topic, Partition: p.id, Offset: r.Offset}
 	rec := event.Record{
-		Key: r.Key, Value: r.Value, ContentType: contentType(r),
+		Key: r.Key, Value: r.Value, ContentType: kafka.ContentType(r),
 		Partition: p.id, LogTime: event.MillisOf(r.Timestamp),
 	}
 	row, err := p.row(at, rec)
@@ -133,14 +133,4 @@ func (p *partition) row(at event.Position, rec event.Record) (event.Raw, error) 
 		return event.RawRejected(at, rec, rejection), nil
 	}
 	return event.RawEvent(at, rec.LogTime, &e)
-}
-
-// contentType returns the last content-type header, as Kafka's own clients do.
-func contentType(r *kgo.Record) string {
-	for i := len(r.Headers) - 1; i >= 0; i-- {
-		if r.Headers[i].Key == event.ContentTypeHeader {
-			return string(r.Headers[i].Value)
-		}
-	}
-	return ""
 }

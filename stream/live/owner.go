@@ -124,19 +124,10 @@ func toEngine(records []*kgo.Record) []Record {
 		mark, isMark := kafka.MarkNumber(r)
 		out[i] = Record{
 			Offset: r.Offset, Key: r.Key, Value: r.Value, IsMark: isMark, Mark: mark,
-			ContentType: contentType(r), LogTime: event.MillisOf(r.Timestamp),
+			ContentType: kafka.ContentType(r), LogTime: event.MillisOf(r.Timestamp),
 		}
 	}
 	return out
-}
-
-func contentType(r *kgo.Record) string {
-	for _, h := range r.Headers {
-		if h.Key == event.ContentTypeHeader {
-			return string(h.Value)
-		}
-	}
-	return ""
 }
 
 // load returns the states under the suffixes, from the cache or with one read from Redis.

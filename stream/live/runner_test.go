@@ -13,7 +13,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/stream/ingest/deadletter"
 )
 
@@ -78,6 +80,27 @@ func TestRunnerBuriesInvalidRecords(t *testing.T) {
 		headers[deadletter.HeaderOffset] != "5" || headers[deadletter.HeaderReason] != "malformed" || string(records[0].Value) != "not json" {
 		t.Errorf("dead letter %q has headers %v", records[0].Value, headers)
 	}
+}
+
+// TestRepeatedContentType: the last header counts, here as in the archive.
+func TestRepeatedContentType(t *testing.T) {
+	s := newSystem(t, 1)
+	events := someEvents(0, 2)
+	records := make([]*kgo.Record, len(events))
+	for i, types := range [][2]string{{"text/csv", event.ContentTypeJSON}, {event.ContentTypeJSON, "text/csv"}} {
+		value, err := events[i].Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[i] = &kgo.Record{Topic: s.topic, Key: []byte(events[i].UserID), Value: value}
+		for _, v := range types {
+			records[i].Headers = append(records[i].Headers, kgo.RecordHeader{Key: event.ContentTypeHeader, Value: []byte(v)})
+		}
+	}
+	s.send(records, func(i int) entry { return entry{event: events[i], invalid: i == 1} })
+	s.start(s.config(s.redis))
+	s.awaitCaughtUp()
+	s.check(0)
 }
 
 // fault is a hook of go-redis that fails calls before or after they reach the server.
