@@ -15,6 +15,10 @@
 // same functions (schemas/api, event.CheckID); an unknown parameter is an error that names the closest
 // known one, because a misspelled filter must not be silently left out.
 //
+// A browser's write on behalf of another site is refused with 403; other clients are not touched. There
+// is no authentication: whoever reaches the listener may read and write, so it listens on loopback by
+// default or stands behind a proxy that knows its callers.
+//
 // Errors are application/problem+json (infra/problem), those of the router included. Nothing from a
 // request gets into a log or a metric label except the route's pattern.
 package httpapi

@@ -96,9 +96,6 @@ func (h *handlers) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := Readiness{Ready: true, Checks: h.Service.Checks(r.Context())}
-	if h.Options.Checks != nil {
-		answer.Checks = append(answer.Checks, h.Options.Checks(r.Context())...)
-	}
 	for _, c := range answer.Checks {
 		answer.Ready = answer.Ready && (c.OK || !c.Required)
 	}

@@ -33,8 +33,6 @@ type Options struct {
 	Registry *prometheus.Registry // served at /metrics; the request metrics are registered here
 	// Pulse tells how the pipeline is doing. Without it /v1/pulse knows the generation only.
 	Pulse func(ctx context.Context) Pulse
-	// Checks are further lines of /readyz.
-	Checks func(ctx context.Context) []online.Check
 	// Ingest answers POST /v1/events, /v1/items and /v1/users; nil leaves these routes out.
 	Ingest http.Handler
 	// Console answers GET / and GET /console/…; nil leaves these routes out.
@@ -66,7 +64,7 @@ func New(o Options) (http.Handler, error) {
 	for _, r := range h.routes() {
 		mux.Handle(r.pattern, r.handler)
 	}
-	return metrics.measure(h.recovering(problems(mux))), nil
+	return metrics.measure(cautious(h.recovering(sameOrigin(problems(mux))))), nil
 }
 
 type handlers struct{ Options }

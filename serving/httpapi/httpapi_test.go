@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -219,16 +218,6 @@ func TestPanicIsAProblem(t *testing.T) {
 	w := ask(handler(t, &fake{}), http.MethodGet, "/v1/users/panic/recommendations")
 	if w.Code != 500 || w.Header().Get("Content-Type") != problem.ContentType {
 		t.Errorf("status %d, headers %v", w.Code, w.Header())
-	}
-}
-
-func TestFurtherChecksCount(t *testing.T) {
-	f := &fake{checks: []online.Check{{Name: "generation", OK: true, Required: true}}}
-	h := handler(t, f, func(o *Options) {
-		o.Checks = func(context.Context) []online.Check { return []online.Check{{Name: "kafka", Required: true}} }
-	})
-	if w := ask(h, http.MethodGet, "/readyz"); w.Code != 503 || !strings.Contains(w.Body.String(), "kafka") {
-		t.Errorf("status %d, %s", w.Code, w.Body)
 	}
 }
 

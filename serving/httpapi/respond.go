@@ -31,7 +31,7 @@ func (h *handlers) answer(f answerFunc, parameters []string) http.Handler {
 	})
 }
 
-// write sends v as JSON. Answers are about this moment, so nobody may keep them.
+// write sends v as JSON.
 func (h *handlers) write(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
@@ -39,7 +39,6 @@ func (h *handlers) write(w http.ResponseWriter, r *http.Request, status int, v a
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // the client may be gone, which is its own business
 }
