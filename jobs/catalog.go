@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/jobs/eventfile"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
@@ -45,11 +44,7 @@ func refusedFile(what string, err error) error {
 
 // merge leaves out the items that the topic holds already and works out the stamps of all.
 func (rt *runtimeEnv) merge(ctx context.Context, p *parts, r records) (records, error) {
-	known, err := rt.snapshot(ctx, p.servers, kafka.ItemsTopic)
-	if err != nil {
-		return r, err
-	}
-	catalog, err := decodeItems(known)
+	catalog, err := readTopic(ctx, rt, p.servers, itemsTopic())
 	if err != nil {
 		return r, err
 	}
@@ -94,18 +89,6 @@ func (rt *runtimeEnv) publishRecords(ctx context.Context, p *parts, items []even
 		return nil, err
 	}
 	return r.stamp, r.publish(ctx, p)
-}
-
-func decodeItems(lines []byte) (map[string]event.Item, error) {
-	out := map[string]event.Item{}
-	for line := range bytes.Lines(lines) {
-		i, rej := event.DecodeItem(bytes.TrimSpace(line))
-		if rej != nil {
-			return nil, fmt.Errorf("the items topic holds a record that is no item: %w", rej)
-		}
-		out[i.ID] = i
-	}
-	return out, nil
 }
 
 func sameEncoding(a, b *event.Item) bool {

@@ -27,8 +27,8 @@ type catalog struct {
 
 func newCatalog(seeds []string, opts []kgo.Opt, log *slog.Logger) *catalog {
 	return &catalog{
-		items: &table[event.Item]{topic: kafka.ItemsTopic, decode: event.DecodeItem},
-		users: &table[event.User]{topic: kafka.UsersTopic, decode: event.DecodeUser},
+		items: &table[event.Item]{topic: kafka.ItemsTopic, record: event.ItemRecord},
+		users: &table[event.User]{topic: kafka.UsersTopic, record: event.UserRecord},
 		seeds: seeds, opts: opts, log: log,
 	}
 }
@@ -81,12 +81,14 @@ func snapshotKey(n int64, file string) string {
 // no error.
 func (c *catalog) fallBack(ctx context.Context, b *bucket.Bucket, n int64) error {
 	return errors.Join(
-		fallBack(ctx, b, snapshotKey(n, "items"), c.items, func(i event.Item) string { return i.ID }),
-		fallBack(ctx, b, snapshotKey(n, "users"), c.users, func(u event.User) string { return u.ID }),
+		fallBack(ctx, b, snapshotKey(n, "items"), c.items, event.DecodeItem, func(i event.Item) string { return i.ID }),
+		fallBack(ctx, b, snapshotKey(n, "users"), c.users, event.DecodeUser, func(u event.User) string { return u.ID }),
 	)
 }
 
-func fallBack[T any](ctx context.Context, b *bucket.Bucket, key string, t *table[T], id func(T) string) error {
+func fallBack[T any](ctx context.Context, b *bucket.Bucket, key string, t *table[T],
+	decode func([]byte) (T, *event.Rejection), id func(T) string,
+) error {
 	if t.source() == fromKafka {
 		return nil
 	}
@@ -104,7 +106,7 @@ func fallBack[T any](ctx context.Context, b *bucket.Bucket, key string, t *table
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		row, rejection := t.decode(line)
+		row, rejection := decode(line)
 		if rejection != nil {
 			return fmt.Errorf("read %s, line %d: %w", key, number, rejection)
 		}

@@ -48,6 +48,7 @@ func TestCatalogIsFollowed(t *testing.T) {
 	w.live(t, "A", 0)
 	put(t, client, kafka.ItemsTopic, "hats1", `{"item_id":"hats1","attributes":{"title":"Bowler","category":"hats","price":12.5,"color":"black"}}`)
 	put(t, client, kafka.ItemsTopic, "broken", `{"item":`)
+	put(t, client, kafka.ItemsTopic, "twin", `{"item_id":"hats1","attributes":{"title":"Impostor"}}`)
 	put(t, client, kafka.UsersTopic, "u1", `{"user_id":"u1","attributes":{"city":"Oslo"}}`)
 	s := w.serve(t, func(c *Config) {
 		c.KafkaSeeds, c.KafkaOptions = []string{k.Addr()}, []kgo.Opt{kafka.Local()}

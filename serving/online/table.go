@@ -27,7 +27,7 @@ const (
 // table is the current content of a compacted topic, by key.
 type table[T any] struct {
 	topic  string
-	decode func([]byte) (T, *event.Rejection)
+	record func(key, value []byte) (T, *event.Rejection) // judges a record of the topic
 
 	mu      sync.RWMutex
 	rows    map[string]T
@@ -111,31 +111,40 @@ func (t *table[T]) run(ctx context.Context, seeds []string, log *slog.Logger, op
 }
 
 func (t *table[T]) follow(ctx context.Context, seeds []string, log *slog.Logger, opts []kgo.Opt) error {
-	rows, ready := map[string]T{}, false
+	rows, ready, skipped := map[string]T{}, false, 0
 	return kafka.Table{
-		Apply: func(key, value []byte, _ int64) {
+		Apply: func(key, value []byte, offset int64) {
 			if ready {
 				t.mu.Lock()
 				defer t.mu.Unlock()
 				t.changes++
 			}
-			t.apply(rows, key, value)
+			rejection := t.apply(rows, key, value)
+			if rejection == nil {
+				return
+			}
+			if skipped++; skipped == 1 {
+				log.Warn("a record that is not valid is skipped, as all further ones are", "topic", t.topic, "offset", offset,
+					"reason", rejection.Reason, "field", rejection.Field)
+			}
 		},
 		Ready: func() {
 			ready = true
 			t.install(rows, fromKafka)
-			log.Info("catalogue read", "topic", t.topic, "records", len(rows))
+			log.Info("catalogue read", "topic", t.topic, "records", len(rows), "skipped", skipped)
 		},
 	}.Follow(ctx, seeds, log, t.topic, opts...)
 }
 
-// apply takes a record over. One that cannot be read changes nothing: the key keeps what it had.
-func (t *table[T]) apply(rows map[string]T, key, value []byte) {
+// apply takes a record over. One that is not valid changes nothing: the key keeps what it had.
+func (t *table[T]) apply(rows map[string]T, key, value []byte) *event.Rejection {
 	if value == nil {
 		delete(rows, string(key))
-		return
+		return nil
 	}
-	if row, rejection := t.decode(value); rejection == nil {
+	row, rejection := t.record(key, value)
+	if rejection == nil {
 		rows[string(key)] = row
 	}
+	return rejection
 }
