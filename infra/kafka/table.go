@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Table is the reader of a compacted topic that keeps its content in memory.
 type Table struct {
-	// Apply is called for every record in the order of the log of its partition, from one goroutine.
-	// A nil value is a tombstone: the key is gone. Key and value stay valid but share memory with a
+	// Apply is called for every record in the order of the log of its partition, from one goroutine;
+	// control records of transactions are left out. A nil value is a tombstone: the key is gone. Key and value stay valid but share memory with a
 	// whole batch of records: clone what is kept.
 	Apply func(key, value []byte, offset int64)
 	// Ready is called once, as soon as everything that the topic held at the start is applied.
@@ -27,7 +28,8 @@ const maxPoll = 10_000
 // may then be wrong, so start again with an empty table. It dials a client of its own; opts are added
 // to those of [Dial].
 func (t Table) Follow(ctx context.Context, seeds []string, logger *slog.Logger, topic string, opts ...kgo.Opt) error {
-	client, err := Dial(seeds, logger, opts...)
+	// A log may end with the control record of a transaction: it must be seen to know the end.
+	client, err := Dial(seeds, logger, append(slices.Clone(opts), kgo.KeepControlRecords())...)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", topic, err)
 	}
@@ -58,7 +60,9 @@ func (t Table) follow(ctx context.Context, client *kgo.Client, topic string) err
 		}
 		waiting := len(pending.end) > 0
 		fetches.EachRecord(func(r *kgo.Record) {
-			t.Apply(r.Key, r.Value, r.Offset)
+			if !r.Attrs.IsControl() {
+				t.Apply(r.Key, r.Value, r.Offset)
+			}
 			pending.reached(r)
 		})
 		if waiting && len(pending.end) == 0 {
@@ -96,8 +100,8 @@ func unread(ctx context.Context, client *kgo.Client, topic string) (backlog, err
 	return b, nil
 }
 
-// reached notes a record. Compaction never removes the last record of a log, so the one before the
-// end is always delivered.
+// reached notes a record. Compaction never removes the last record of a log, which may be a control
+// record, so the one before the end is always delivered.
 func (b backlog) reached(r *kgo.Record) {
 	if end, ok := b.end[r.Partition]; ok && r.Offset+1 >= end {
 		delete(b.end, r.Partition)

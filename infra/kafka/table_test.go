@@ -104,6 +104,38 @@ func TestFollowOfAnEmptyTopicIsReadyAtOnce(t *testing.T) {
 	}
 }
 
+// TestFollowOfATransactionalTail: the last offset is that of a control record, which is no row.
+func TestFollowOfATransactionalTail(t *testing.T) {
+	for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort} {
+		t.Run(fmt.Sprint("commit ", end), func(t *testing.T) {
+			broker := start(t, "")
+			client := dial(t, broker.Addr())
+			ensure(t, client, Spec{})
+			produce(t, client, item("a", "1"))
+			writer := dial(t, broker.Addr(), kgo.TransactionalID("writer"))
+			if err := writer.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			produce(t, writer, item("b", "1"))
+			if err := writer.EndTransaction(deadline(t), end); err != nil {
+				t.Fatal(err)
+			}
+			f := follow(t, broker.Addr(), ItemsTopic)
+			f.wait(t)
+			want := []string{"0 a=1", "1 b=1"}
+			if end == kgo.TryAbort {
+				want = want[:1]
+			}
+			produce(t, client, item("c", "1"))
+			for _, row := range append(want, "3 c=1") {
+				if s := f.next(t); s != row {
+					t.Errorf("applied %q, want %q", s, row)
+				}
+			}
+		})
+	}
+}
+
 func TestFollowOfACompactedTopic(t *testing.T) {
 	broker := start(t, "")
 	client := dial(t, broker.Addr())
