@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +77,10 @@ func createTopic(ctx context.Context, admin *kadm.Client, want wanted, replicas 
 	if partitions == 0 {
 		partitions = DefaultPartitions
 	}
-	configs := map[string]*string{"cleanup.policy": kadm.StringPtr(want.policy)}
+	configs := map[string]*string{}
+	for key, value := range want.configs {
+		configs[key] = kadm.StringPtr(value)
+	}
 	_, err = admin.CreateTopic(ctx, partitions, replicas, configs, want.name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", want.name, err)
@@ -87,15 +92,23 @@ func createTopic(ctx context.Context, admin *kadm.Client, want wanted, replicas 
 type wanted struct {
 	name       string
 	partitions int32
-	policy     string
+	configs    map[string]string
 }
 
+// The configurations that topics are created with and must have.
+const (
+	cleanupPolicy = "cleanup.policy"
+	timestampType = "message.timestamp.type"
+)
+
 func wantedTopics(spec Spec) []wanted {
+	// A compacted events topic would lose events; an items topic with time retention, its catalog.
 	return []wanted{
-		{EventsTopic, spec.Partitions, "delete"},
-		{ItemsTopic, 1, "compact"},
-		{UsersTopic, 1, "compact"},
-		{DeadLettersTopic, 1, "delete"},
+		// A record is judged by its log time, in ingest before the broker has it. So the broker must keep it.
+		{EventsTopic, spec.Partitions, map[string]string{cleanupPolicy: "delete", timestampType: "CreateTime"}},
+		{ItemsTopic, 1, map[string]string{cleanupPolicy: "compact"}},
+		{UsersTopic, 1, map[string]string{cleanupPolicy: "compact"}},
+		{DeadLettersTopic, 1, map[string]string{cleanupPolicy: "delete"}},
 	}
 }
 
@@ -126,35 +139,41 @@ func verifyTopic(ctx context.Context, admin *kadm.Client, want wanted, detail ka
 		return fmt.Errorf("verify topic %s: %w: it has %d partitions and %d are configured; a change would send keys elsewhere than their history",
 			want.name, ErrTopicMismatch, have, want.partitions)
 	}
-	policy, err := cleanupPolicy(ctx, admin, want.name)
+	configs, err := topicConfigs(ctx, admin, want.name)
 	if err != nil {
 		return fmt.Errorf("verify topic %s: %w", want.name, err)
 	}
-	// A compacted events topic would lose events; an items topic with time retention, its catalog.
-	if policy != want.policy {
-		return fmt.Errorf("verify topic %s: %w: its cleanup.policy is %q and must be %q", want.name, ErrTopicMismatch, policy, want.policy)
+	for _, key := range slices.Sorted(maps.Keys(want.configs)) {
+		have, told := configs[key]
+		if !told {
+			return fmt.Errorf("verify topic %s: the broker does not tell its %s", want.name, key)
+		}
+		if value := want.configs[key]; strings.ReplaceAll(have, " ", "") != value {
+			return fmt.Errorf("verify topic %s: %w: its %s is %q and must be %q: run `kafka-configs.sh --bootstrap-server BROKER --alter --entity-type topics --entity-name %s --add-config %s=%s`",
+				want.name, ErrTopicMismatch, key, have, value, want.name, key, value)
+		}
 	}
 	return nil
 }
 
-func cleanupPolicy(ctx context.Context, admin *kadm.Client, topic string) (string, error) {
+// topicConfigs returns the configuration of a topic, what it has from the broker included.
+func topicConfigs(ctx context.Context, admin *kadm.Client, topic string) (map[string]string, error) {
 	resources, err := admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
-		return "", fmt.Errorf("read its configuration: %w", err)
+		return nil, fmt.Errorf("read its configuration: %w", err)
 	}
 	resource, err := resources.On(topic, nil)
 	if err == nil {
 		err = resource.Err
 	}
 	if err != nil {
-		return "", fmt.Errorf("read its configuration: %w", err)
+		return nil, fmt.Errorf("read its configuration: %w", err)
 	}
+	configs := make(map[string]string, len(resource.Configs))
 	for _, c := range resource.Configs {
-		if c.Key == "cleanup.policy" {
-			return strings.ReplaceAll(c.MaybeValue(), " ", ""), nil
-		}
+		configs[c.Key] = c.MaybeValue()
 	}
-	return "", errors.New("the broker does not tell its cleanup.policy")
+	return configs, nil
 }
 
 // awaitTopics lists the topics until all of them have leaders: a broker may answer a creation before

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestEnsureTopicsIsIdempotentAndConcurrent(t *testing.T) {
@@ -59,6 +60,41 @@ func TestEnsureTopicsRefusesAnotherCleanupPolicy(t *testing.T) {
 			t.Errorf("%s with %s: %v", topic, wrong, err)
 		}
 	}
+}
+
+// TestEnsureTopicsRefusesLogAppendTime: the log time would not be the one that ingest judged by.
+func TestEnsureTopicsRefusesLogAppendTime(t *testing.T) {
+	client := dial(t, start(t, "").Addr())
+	admin := kadm.NewClient(client)
+	configs := map[string]*string{"message.timestamp.type": kadm.StringPtr("LogAppendTime")}
+	if _, err := admin.CreateTopic(deadline(t), 1, 1, configs, EventsTopic); err != nil {
+		t.Fatal(err)
+	}
+	_, err := EnsureTopics(deadline(t), client, Spec{})
+	if !errors.Is(err, ErrTopicMismatch) || !strings.Contains(err.Error(), "kafka-configs.sh") || !strings.Contains(err.Error(), "message.timestamp.type=CreateTime") {
+		t.Errorf("got %v", err)
+	}
+	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "message.timestamp.type", Value: kadm.StringPtr("CreateTime")}}
+	if _, err := admin.AlterTopicConfigs(deadline(t), change, EventsTopic); err != nil {
+		t.Fatal(err)
+	}
+	ensure(t, client, Spec{})
+}
+
+// TestEventsKeepTheirTime: a topic that is created here says so itself, whatever the broker's default is.
+func TestEventsKeepTheirTime(t *testing.T) {
+	client := dial(t, start(t, "").Addr())
+	ensure(t, client, Spec{})
+	resources, err := kadm.NewClient(client).DescribeTopicConfigs(deadline(t), EventsTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range resources[0].Configs {
+		if c.Key == "message.timestamp.type" && c.MaybeValue() == "CreateTime" && c.Source == kmsg.ConfigSourceDynamicTopicConfig {
+			return
+		}
+	}
+	t.Errorf("the topic does not set its timestamp type: %+v", resources[0].Configs)
 }
 
 func TestOffsets(t *testing.T) {
