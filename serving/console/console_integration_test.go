@@ -5,6 +5,7 @@ package console_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -90,6 +91,11 @@ func TestIntegrationConsole(t *testing.T) {
 	}
 	wantText(t, v, "#state", "running")
 	wantText(t, v, "#generation", fakeGeneration)
+	for i, words := range []string{"HR@20", "popularity HR@20", "Recall@20", "NDCG@20", "MRR@20", "coverage@20", "held-out users"} {
+		wantText(t, v, fmt.Sprintf("#metrics > div:nth-child(%d) dt", i+1), words)
+	}
+	wantText(t, v, "#metrics", "1,229")
+	wantText(t, v, "#fresh-note", "at most")
 	noComplaints(t, v)
 	keep(t, v, "")
 }

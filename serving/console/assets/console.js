@@ -17,6 +17,7 @@ const page = {
   users: [], // ids to choose from at random
   population: 1000, // users of the generation
   rates: [], // events per second, one a pulse
+  freshs: [], // freshness in seconds, one a pulse that knows it
   generation: null, // id in the last pulse
   sending: 0, // presses that are being followed
 };
@@ -145,8 +146,9 @@ function drawPulse(p) {
   page.population = generation?.counts?.users || page.population;
   $('rate').textContent = some(rate) ? number(Math.round(rate * 10) / 10) : '–';
   page.rates = [...page.rates, rate ?? 0].slice(-SAMPLES);
-  drawSpark(page.rates);
-  $('fresh').textContent = some(fresh) ? duration(fresh) : '–';
+  drawSpark('spark', page.rates, 1);
+  $('rate-note').textContent = `${page.rates.length < SAMPLES ? 'since you opened this page' : 'the last two minutes'}, at most ${number(Math.round(Math.max(...page.rates)))}`;
+  drawFresh(fresh);
   drawLag(partitions);
   drawGeneration(generation);
   drawValues($('counters'), counters);
@@ -166,15 +168,23 @@ function readPulse(p) {
   };
 }
 
-function drawSpark(rates) {
-  const most = Math.max(...rates, 1);
-  const width = Math.max(rates.length - 1, 29); // half a minute fills the line, then it grows denser
-  const x = (i) => (120 * (width - rates.length + 1 + i)) / width;
-  const line = `M${rates.map((v, i) => `${x(i).toFixed(2)},${(30 - (28 * v) / most).toFixed(2)}`).join('L')}`;
-  const [area, stroke] = $('spark').children;
+function drawFresh(fresh) {
+  $('fresh').textContent = some(fresh) ? duration(fresh) : '–';
+  if (!some(fresh)) return;
+  page.freshs = [...page.freshs, fresh].slice(-SAMPLES);
+  drawSpark('fresh-spark', page.freshs, 0.01);
+  $('fresh-note').textContent = `, at most ${duration(Math.max(...page.freshs))}`;
+}
+
+// drawSpark draws values, the latest at the right; the top of the picture is the largest one, or least.
+function drawSpark(id, values, least) {
+  const most = Math.max(...values, least);
+  const width = Math.max(values.length - 1, 29); // half a minute fills the line, then it grows denser
+  const x = (i) => (120 * (width - values.length + 1 + i)) / width;
+  const line = `M${values.map((v, i) => `${x(i).toFixed(2)},${(30 - (28 * v) / most).toFixed(2)}`).join('L')}`;
+  const [area, stroke] = $(id).children;
   stroke.setAttribute('d', line);
   area.setAttribute('d', `${line}L120,32L${x(0).toFixed(2)},32Z`);
-  $('rate-note').textContent = `${rates.length < SAMPLES ? 'since you opened this page' : 'the last two minutes'}, at most ${number(Math.round(most))}`;
 }
 
 function drawLag(partitions) {
@@ -189,10 +199,28 @@ function drawLag(partitions) {
   }));
 }
 
+// METRICS are the metrics of a generation in the order of the page, as /v1/pulse spells them without
+// the length of the list that they were measured on, and in words.
+const METRICS = [
+  ['hr', 'HR'], ['popularity_hr', 'popularity HR'], ['recall', 'Recall'], ['ndcg', 'NDCG'], ['mrr', 'MRR'],
+  ['coverage', 'coverage'], ['cases', 'held-out users'],
+];
+
+function metricsInWords(metrics) {
+  const rank = (name) => { const i = METRICS.findIndex(([key]) => key === name); return i < 0 ? METRICS.length : i; };
+  return Object.entries(metrics)
+    .map(([key, v]) => {
+      const [, name, k] = /^(.*?)(\d*)$/.exec(key);
+      return { at: rank(name), words: METRICS[rank(name)]?.[1] ?? name.replaceAll('_', ' '), k, v, counts: name === 'cases' };
+    })
+    .sort((a, b) => a.at - b.at)
+    .map(({ words, k, v, counts }) => [k ? `${words}@${k}` : words, counts ? whole.format(v) : v.toFixed(3)]);
+}
+
 function drawGeneration(g) {
   $('generation').textContent = g ? g.id : '–';
   $('label').textContent = g ? `cut ${g.cut}, up to ${instant(g.label)}` : 'none yet: the nightly job makes the first one';
-  pairs($('metrics'), Object.entries(g?.metrics ?? {}).map(([name, v]) => [name, brief(v)]));
+  pairs($('metrics'), metricsInWords(g?.metrics ?? {}));
   const changed = page.generation !== null && page.generation !== (g?.id ?? '');
   page.generation = g?.id ?? '';
   if (changed) {
