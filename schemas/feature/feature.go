@@ -9,7 +9,7 @@
 //	    aggregate: count          # count | decayed_count | last | last_n | top_k
 //	    of: item_id               # the field, where the aggregate needs one
 //	    by: category              # one value a category (decayed_count only)
-//	    window: 7d                # 1h … 365d, or lifetime
+//	    window: 7d                # 1h … 365d, or lifetime (not for decayed_count)
 //
 // Hash identifies a catalogue: states and views computed from another one are never mixed with it.
 package feature
@@ -145,6 +145,9 @@ func (d Definition) check() error {
 	case DecayedCount:
 		if d.HalfLife <= 0 || d.HalfLife == Lifetime {
 			return fmt.Errorf("half_life is required for decayed_count, such as 3d")
+		}
+		if d.Window == Lifetime {
+			return fmt.Errorf("window lifetime: decayed_count needs 1h to 365d; what is older than several half-lives counts next to nothing")
 		}
 		if d.By != "category" {
 			return fmt.Errorf("by %q: decayed_count is grouped by category", d.By)

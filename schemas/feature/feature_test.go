@@ -20,6 +20,7 @@ func TestParseRefuses(t *testing.T) {
 		{"features: [{name: a, entity: user, aggregate: count, of: item_id, window: 1h}]", "of"},
 		{"features: [{name: a, entity: user, aggregate: last_n, of: interaction, window: 1h}]", "n 0"},
 		{"features: [{name: a, entity: user, aggregate: decayed_count, by: category, window: 1h}]", "half_life"},
+		{"features: [{name: a, entity: user, aggregate: decayed_count, by: category, half_life: 3d, window: lifetime}]", "window lifetime: decayed_count needs"},
 		{"features: [{name: a, entity: user, aggregate: count, window: 1h}, {name: a, entity: user, aggregate: count, window: 2h}]", "twice"},
 	} {
 		if _, err := feature.Parse([]byte(c.yaml)); err == nil || !strings.Contains(err.Error(), c.says) {
