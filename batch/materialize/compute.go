@@ -18,7 +18,7 @@ import (
 type Options struct {
 	Catalogue feature.Catalogue
 	Weights   model.Weights
-	AsOf      int64            // Unix ms: views answer reads at or after it
+	AsOf      int64            // Unix ms: views are pruned as of it and answer reads at or after it only
 	Dates     func(int32) bool // which warehouse partitions to aggregate; nil: none
 	Threads   int              // workers; 0 means one a CPU; never changes the result
 	Progress  func(done, total int64)

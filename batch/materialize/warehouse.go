@@ -19,6 +19,7 @@ import (
 // partitionRecord remembers what a partition was built from, so that only changed ones are rebuilt.
 type partitionRecord struct {
 	Date   string           `json:"date"`
+	Mark   int64            `json:"mark"` // that closed the last epoch in it; 0 if it holds imports only
 	Inputs string           `json:"inputs"`
 	Rows   map[string]int64 `json:"rows"` // by table
 }
@@ -27,16 +28,27 @@ func partitionKey(date int32) string { return "runs/partitions/" + formatDate(da
 
 func formatDate(date int32) string { return warehouse.FormatDate(arrow.Date32(date)) }
 
-// Stale is the set of partitions to rebuild, with a hash of the inputs of each.
-type Stale map[int32]string
+// Stale is the set of partitions to rebuild, with what each is to be built from.
+type Stale map[int32]partitionInputs
+
+// partitionInputs is what a partition is built from.
+type partitionInputs struct {
+	mark int64  // that closed the last epoch; 0 if there are imports only
+	hash string // over the files and everything else that its rows follow from
+}
 
 // Has reports whether the partition of a date is to be rebuilt.
-func (s Stale) Has(date int32) bool { return s[date] != "" }
+func (s Stale) Has(date int32) bool {
+	_, stale := s[date]
+	return stale
+}
 
 // FindStale returns the partitions whose inputs are not those that they were built from, or that the
 // warehouse does not hold as they were written. With all set it returns every partition of the source.
+// It never returns one that was built up to a later mark: marks may share a date, and repeating the
+// earlier one's night must not take out what the later one's added.
 func FindStale(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, s Source, weights model.Weights, all bool) (Stale, error) {
-	inputs, err := partitionInputs(s, weights)
+	inputs, err := findInputs(s, weights)
 	if err != nil {
 		return nil, err
 	}
@@ -45,22 +57,29 @@ func FindStale(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, s 
 		return nil, err
 	}
 	stale := Stale{}
-	for date, hash := range inputs {
-		var r partitionRecord
-		_, err := b.GetJSON(ctx, partitionKey(date), &r)
-		if err != nil && !errors.Is(err, bucket.ErrNotExist) {
+	for date, in := range inputs {
+		r, err := readRecord(ctx, b, date)
+		if err != nil {
 			return nil, err
 		}
-		if all || err != nil || r.Inputs != hash || !r.sameRows(date, stored) {
-			stale[date] = hash
+		if r.Mark <= in.mark && (all || r.Inputs != in.hash || !r.sameRows(date, stored)) {
+			stale[date] = in
 		}
 	}
 	return stale, nil
 }
 
-// partitionInputs hashes, for each date, its files and those of the epoch before its first: the
+// readRecord returns the record of a partition, which is zero if there is none.
+func readRecord(ctx context.Context, b *bucket.Bucket, date int32) (r partitionRecord, err error) {
+	if _, err = b.GetJSON(ctx, partitionKey(date), &r); errors.Is(err, bucket.ErrNotExist) {
+		return partitionRecord{}, nil
+	}
+	return r, err
+}
+
+// findInputs hashes, for each date, its files and those of the epoch before its first: the
 // duplicate rule looks back on them.
-func partitionInputs(s Source, weights model.Weights) (map[int32]string, error) {
+func findInputs(s Source, weights model.Weights) (map[int32]partitionInputs, error) {
 	byEpoch := map[int64][]string{}
 	dates := map[int32][]int64{}
 	for _, f := range s.Files {
@@ -69,7 +88,7 @@ func partitionInputs(s Source, weights model.Weights) (map[int32]string, error) 
 			dates[f.Date] = append(dates[f.Date], f.Epoch)
 		}
 	}
-	out := map[int32]string{}
+	out := map[int32]partitionInputs{}
 	for date, epochs := range dates {
 		of := struct {
 			Version, Validator int
@@ -84,7 +103,7 @@ func partitionInputs(s Source, weights model.Weights) (map[int32]string, error) 
 		if err != nil {
 			return nil, err
 		}
-		out[date] = model.SHA256Hex(b)
+		out[date] = partitionInputs{mark: max(0, slices.Max(epochs)+1), hash: model.SHA256Hex(b)}
 	}
 	return out, nil
 }
@@ -114,7 +133,8 @@ func (r partitionRecord) sameRows(date int32, stored map[string]map[int32]int64)
 	return true
 }
 
-// Replace writes the stale partitions of every table and remembers their inputs. It may be repeated.
+// Replace writes the stale partitions of every table and remembers their inputs. It may be repeated. It
+// leaves a partition that another run meanwhile built up to a later mark.
 func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stale Stale, d Daily) error {
 	for _, t := range tables.All() {
 		if err := w.Ensure(ctx, Table(t)); err != nil {
@@ -131,22 +151,27 @@ func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stal
 		if p == nil {
 			p = &Partition{}
 		}
-		if err := replace(ctx, b, w, date, stale[date], p); err != nil {
+		in := stale[date]
+		r, err := readRecord(ctx, b, date)
+		if err == nil && r.Mark <= in.mark {
+			err = replace(ctx, b, w, date, in, p)
+		}
+		if err != nil {
 			return fmt.Errorf("warehouse partition %s: %w", formatDate(date), err)
 		}
 	}
 	return nil
 }
 
-func replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, date int32, inputs string, p *Partition) error {
-	r := partitionRecord{Date: formatDate(date), Inputs: inputs, Rows: map[string]int64{}}
+func replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, date int32, in partitionInputs, p *Partition) error {
+	r := partitionRecord{Date: formatDate(date), Mark: in.mark, Inputs: in.hash, Rows: map[string]int64{}}
 	for _, t := range tables.All() {
 		table := Table(t)
 		rows, err := p.reader(table, date)
 		if err != nil {
 			return err
 		}
-		n, err := w.ReplacePartition(ctx, table, arrow.Date32(date), t.Name+"-"+inputs, rows)
+		n, err := w.ReplacePartition(ctx, table, arrow.Date32(date), t.Name+"-"+in.hash, rows)
 		rows.Release()
 		if err != nil {
 			return err

@@ -21,10 +21,12 @@ import (
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/bucket/errbucket"
 	"github.com/anabranch/anabranch/infra/bucket/filebucket"
+	"github.com/anabranch/anabranch/infra/warehouse"
 	"github.com/anabranch/anabranch/infra/warehouse/parquetwh"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/schemas/tables"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -252,6 +254,62 @@ func TestNextNight(t *testing.T) {
 	if diff := cmp.Diff(before, contents(t, w.Bucket, everything)); diff != "" {
 		t.Errorf("the first night, repeated, changed objects:\n%s", diff)
 	}
+}
+
+// TestMarksOfOneDate repeats the night of a mark after that of a later mark of the same date. The
+// partition of the date keeps what the later one added, and is healed by the later one's repetition.
+func TestMarksOfOneDate(t *testing.T) {
+	w := batchtest.New(t)
+	shop := batchtest.NewShop(7, 40, 30)
+	c := config(t, w.Bucket)
+	noon := grow(w, shop, 200, label.Add(-12*time.Hour)) // its night did not get beyond the mark
+	end := grow(w, shop, 100, label)
+	mustRun(t, c, end)
+	before, rows := contents(t, w.Bucket, warehouseOnly), partitionRows(t, c.Warehouse)
+	for _, force := range []bool{false, true} {
+		c.Force = force
+		if _, err := run(t.Context(), c, noon); api.CodeOf(err) != api.Superseded {
+			t.Errorf("force %v: the night of the earlier mark: %v", force, err)
+		}
+		if diff := cmp.Diff(before, contents(t, w.Bucket, warehouseOnly)); diff != "" {
+			t.Errorf("force %v: the night of the earlier mark changed the warehouse:\n%s", force, diff)
+		}
+	}
+	c.Force = false
+	if r := mustRun(t, c, end); !r.Unchanged {
+		t.Errorf("the later night, repeated: %+v", r)
+	}
+	record := "runs/partitions/" + label.AddDate(0, 0, -1).Format(time.DateOnly) + ".json"
+	if err := w.Bucket.Delete(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t.Context(), c, noon); api.CodeOf(err) != api.Superseded { // nothing says that it is late
+		t.Error(err)
+	}
+	r := mustRun(t, c, end)
+	if r.Unchanged || r.Steps[0].Status != nightly.Done || r.Steps[1].Status != nightly.Skipped {
+		t.Errorf("the later night found its partition rewound and did %+v", r.Steps)
+	}
+	if diff := cmp.Diff(rows, partitionRows(t, c.Warehouse)); diff != "" {
+		t.Errorf("the warehouse after healing:\n%s", diff)
+	}
+}
+
+// partitionRows returns the rows of every partition of every table.
+func partitionRows(t *testing.T, w *warehouse.Warehouse) map[string][]warehouse.Partition {
+	t.Helper()
+	out := map[string][]warehouse.Partition{}
+	for _, table := range tables.All() {
+		var err error
+		if out[table.Name], err = w.Partitions(t.Context(), table.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func warehouseOnly(key string) bool {
+	return strings.HasPrefix(key, "warehouse/") || strings.HasPrefix(key, "runs/partitions/")
 }
 
 // TestRollbackIsNotUndone rolls back and lets the scheduler repeat the night.

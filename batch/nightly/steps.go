@@ -16,13 +16,13 @@ import (
 )
 
 // Materialize computes views and training rows, and rebuilds the warehouse partitions whose inputs
-// changed.
+// changed. A stale partition is rebuilt even if the ledger says that the step is done.
 func (r *Run) Materialize(ctx context.Context) (Outcome, error) {
-	return r.step(ctx, StepMaterialize, r.c.Force, func(e *Entry) error {
-		stale, err := materialize.FindStale(ctx, r.c.Bucket, r.c.Warehouse, r.source, r.c.Weights, r.c.Force)
-		if err != nil {
-			return err
-		}
+	stale, err := materialize.FindStale(ctx, r.c.Bucket, r.c.Warehouse, r.source, r.c.Weights, r.c.Force)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%s: find stale partitions: %w", StepMaterialize, err)
+	}
+	return r.step(ctx, StepMaterialize, r.c.Force || len(stale) > 0, func(e *Entry) error {
 		result, err := materialize.Compute(ctx, r.c.Bucket, r.source, materialize.Options{
 			Catalogue: r.c.Catalogue, Weights: r.c.Weights, AsOf: r.inputs.AsOf.UnixMilli(),
 			Dates: stale.Has, Threads: r.c.Threads, Progress: r.progress(StepMaterialize),
@@ -32,7 +32,7 @@ func (r *Run) Materialize(ctx context.Context) (Outcome, error) {
 		}
 		e.Counts = result.Counts
 		if e.Counts.Events == 0 {
-			return api.Errorf(api.Gate, "there is not one valid event up to %s (%d rows, %d rejected): nothing can be learned; import history or send events, then run this again for a later date",
+			return api.Errorf(api.Gate, "there is not one valid event up to %s (%d rows, %d rejected): nothing can be learned; send events, then run this again for a later date",
 				r.at.Mark.Date(), e.Counts.Rows, e.Counts.Rejected)
 		}
 		if err := r.store(ctx, e, result.Files...); err != nil {

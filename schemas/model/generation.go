@@ -32,9 +32,14 @@ func GenerationPrefix(id string) string { return GenerationsPrefix + id + "/" }
 // Inputs is everything that a generation is a function of. Equal inputs give equal bytes, so the
 // generation's id is derived from them.
 type Inputs struct {
-	CutN       int64       `json:"cut_n"`
-	Label      time.Time   `json:"label"`
-	AsOf       time.Time   `json:"as_of"` // the earlier of label and mark start: views answer reads at or after it
+	CutN  int64     `json:"cut_n"`
+	Label time.Time `json:"label"`
+
+	// AsOf is the earlier of label and mark start. Views are pruned as of it: tiles that no window read
+	// at AsOf or later reaches are not in them. So a generation answers reads at or after AsOf exactly;
+	// an earlier one would miss events, and whoever asks for it has to be told.
+	AsOf time.Time `json:"as_of"`
+
 	TopicID    string      `json:"topic_id"`
 	Cut        Cut         `json:"cut"`
 	Definition string      `json:"definition"` // hash of the feature catalogue
