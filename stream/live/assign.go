@@ -21,7 +21,7 @@ func (r *Runner) assigned(_ context.Context, offsets map[string]map[int32]kgo.Of
 		r.client.PauseFetchPartitions(r.named(partition))
 		offsets[r.cfg.Topic][partition] = kgo.NewOffset().At(0)
 		r.owners[partition] = o
-		r.status[partition] = PartitionStatus{Partition: partition, Reason: "assigned, not started yet"}
+		r.status[partition] = PartitionStatus{Partition: partition, End: -1, Reason: "assigned, not started yet"}
 		r.cfg.Logger.Info("live partition assigned", "partition", partition)
 	}
 	r.wake()

@@ -35,6 +35,7 @@
 //     between repeats them, and their position identifies them.
 //   - A batch of judged records is applied to cached states in place. A failed commit therefore
 //     drops the cache.
-//   - Tiles that no window can reach any more are pruned by the runner's clock with a margin, never
-//     by a record's timestamp: a producer's broken clock must not erase anything.
+//   - Tiles that no window can reach any more are pruned by the runner's clock or the newest valid
+//     record of the batch, whichever is earlier, with a margin: neither a clock that runs ahead nor a
+//     producer's broken one may erase anything alone.
 package live

@@ -47,6 +47,7 @@ type Record struct {
 	Offset      int64
 	Key, Value  []byte
 	ContentType string
+	IsControl   bool  // the log's own, such as the end of a transaction: nothing but an offset
 	IsMark      bool  // carries the mark header
 	Mark        int64 // the header's number; 0 when it is no proper mark
 	LogTime     event.Millis
@@ -64,6 +65,7 @@ type Batch struct {
 	Next    Fence        // the fence after the records
 	Touched []string     // the state keys (suffixes) that Apply needs, each once
 	Letters []DeadLetter // the invalid records
+	Newest  event.Millis // the latest log time of its valid records; 0 when there is none
 	events  []judged
 }
 
@@ -94,6 +96,9 @@ func (e *Engine) Judge(f Fence, records []Record) Batch {
 			continue
 		}
 		b.Next.Next = r.Offset + 1
+		if r.IsControl {
+			continue
+		}
 		if r.IsMark {
 			marks.Count(strconv.FormatInt(r.Mark, 10))
 			continue
@@ -105,6 +110,7 @@ func (e *Engine) Judge(f Fence, records []Record) Batch {
 			b.Letters = append(b.Letters, DeadLetter{r.Offset, rejection, r.Key, r.Value})
 			continue
 		}
+		b.Newest = max(b.Newest, r.LogTime)
 		j := judged{ev, marks.Epoch, r.Offset, userSuffix(ev.UserID), itemSuffix(ev.ItemID)}
 		touch(j.user)
 		touch(j.item)

@@ -26,6 +26,8 @@ func TestEngineEqualsOracle(t *testing.T) {
 				w.mark(epoch + rapid.SampledFrom([]int64{0, 2, 7}).Draw(rt, "stray"))
 			case 2:
 				w.garbage("not an event")
+			case 3:
+				w.control()
 			default:
 				if err := w.produce(drawEvent(rt, w.now)); err != nil {
 					rt.Fatal(err)

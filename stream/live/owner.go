@@ -24,7 +24,7 @@ const (
 	halted
 )
 
-// pruneMargin is how far behind the runner's clock a reader's clock may be.
+// pruneMargin is how far behind the runner's clock, and behind the newest record, a reader's clock may be.
 const pruneMargin = time.Hour
 
 // ioTimeout bounds one step, check or recovery: rebalances wait for them.
@@ -48,6 +48,8 @@ type owner struct {
 	retry  time.Time     // not to be recovered before
 	delay  time.Duration // the last delay, for the backoff
 	reason string        // why it is lost or halted
+
+	end int64 // of the partition, as Kafka told it last; -1 before it did
 }
 
 func (r *Runner) newOwner(partition int32) (*owner, error) {
@@ -56,7 +58,7 @@ func (r *Runner) newOwner(partition int32) (*owner, error) {
 		return nil, err
 	}
 	return &owner{
-		r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheEntries),
+		end: -1, r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheEntries),
 		keys: redis.Keys{Partition: partition, Namespace: r.namespace},
 	}, nil
 }
@@ -64,6 +66,7 @@ func (r *Runner) newOwner(partition int32) (*owner, error) {
 // process applies records in batches, each with one commit. high is the end of the partition as
 // Kafka told it with them.
 func (o *owner) process(ctx context.Context, records []*kgo.Record, high int64) error {
+	o.end = max(o.end, high)
 	for len(records) > 0 {
 		n := min(len(records), o.r.cfg.BatchRecords)
 		if err := o.step(ctx, records[:n]); err != nil {
@@ -71,7 +74,7 @@ func (o *owner) process(ctx context.Context, records []*kgo.Record, high int64) 
 		}
 		records = records[n:]
 	}
-	o.r.metrics.lag.WithLabelValues(partitionLabel(o.partition)).Set(float64(max(0, high-o.fence.Next)))
+	o.report()
 	return nil
 }
 
@@ -88,8 +91,7 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	oldest := o.r.cfg.Clock().Add(-pruneMargin).UnixMilli()
-	result, err := o.engine.Apply(from, &batch, states, oldest)
+	result, err := o.engine.Apply(from, &batch, states, oldest(o.r.cfg.Clock(), batch.Newest))
 	if errors.Is(err, ErrAhead) {
 		return fmt.Errorf("%w: %w", errMismatch, err)
 	}
@@ -105,6 +107,12 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	o.cache.shrink()
 	o.observe(records, from, &batch, result)
 	return nil
+}
+
+// oldest is the earliest instant at which anybody may read the states of a batch. The clock alone must
+// not say it: one that runs ahead would prune the tiles of current events, for good.
+func oldest(now time.Time, newest event.Millis) int64 {
+	return min(now.UnixMilli(), int64(newest)) - pruneMargin.Milliseconds()
 }
 
 // engineFence is the fence as the next batch starts from it, with the base that the floor asks for.
@@ -123,7 +131,7 @@ func toEngine(records []*kgo.Record) []Record {
 	for i, r := range records {
 		mark, isMark := kafka.MarkNumber(r)
 		out[i] = Record{
-			Offset: r.Offset, Key: r.Key, Value: r.Value, IsMark: isMark, Mark: mark,
+			Offset: r.Offset, Key: r.Key, Value: r.Value, IsControl: r.Attrs.IsControl(), IsMark: isMark, Mark: mark,
 			ContentType: kafka.ContentType(r), LogTime: event.MillisOf(r.Timestamp),
 		}
 	}
@@ -195,6 +203,7 @@ func (o *owner) commit(ctx context.Context, next Fence, blobs []Blob) error {
 		return o.mismatch(result.Stored)
 	}
 	o.fence, o.raw = fence, result.Stored
+	o.report()
 	return nil
 }
 
@@ -223,7 +232,7 @@ func (o *owner) observe(records []*kgo.Record, from Fence, b *Batch, result Resu
 		m.letters.WithLabelValues(l.Rejection.Reason).Inc()
 	}
 	for _, r := range records {
-		if r.Offset >= from.Next {
+		if r.Offset >= from.Next && !r.Attrs.IsControl() {
 			m.records.Inc()
 			m.servable.Observe(max(0, now.Sub(r.Timestamp).Seconds()))
 		}

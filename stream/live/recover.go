@@ -36,6 +36,7 @@ func (o *owner) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.end = l.end
 	o.r.metrics.roundTrips.Inc()
 	fence, raw, found, err := o.r.store.ReadFence(ctx, o.keys)
 	if err != nil {
@@ -46,11 +47,8 @@ func (o *owner) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := o.check(fence, l); err != nil {
-		return err
-	}
-	o.fence, o.raw = fence, raw
-	return nil
+	o.fence, o.raw = fence, raw // even where it is refused, so that the lag is told
+	return o.check(fence, l)
 }
 
 // check refuses a fence that the log cannot continue.
@@ -78,6 +76,7 @@ func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
 		return redis.Fence{}, "", fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
 	}
 	if origin.Offset < l.start {
+		o.fence, o.raw = redis.Fence{Next: origin.Offset}, ""
 		return redis.Fence{}, "", haltf("partition %d: live state for the floor %d has to be filled from offset %d, but Kafka holds records from offset %d on only; "+
 			"raise the retention of topic %s and publish a generation whose cut lies behind that offset",
 			o.partition, origin.Base, origin.Offset, l.start, o.r.cfg.Topic)

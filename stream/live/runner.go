@@ -62,6 +62,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		kgo.OnPartitionsRevoked(r.revoked),
 		kgo.OnPartitionsLost(r.revoked),
 		kgo.FetchMaxWait(500 * time.Millisecond),
+		kgo.KeepControlRecords(), // the last offset of a log may be theirs, and the fence has to reach it
 	}
 	r.mu.Lock() // the client joins its group at once and may call assigned, which needs r.client
 	client, err := kafka.Dial(r.cfg.Seeds, r.cfg.Logger, append(opts, r.cfg.KafkaOptions...)...)

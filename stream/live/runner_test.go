@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/stream/ingest/deadletter"
 )
@@ -101,6 +103,87 @@ func TestRepeatedContentType(t *testing.T) {
 	s.start(s.config(s.redis))
 	s.awaitCaughtUp()
 	s.check(0)
+}
+
+// TestTransactionalTail: a log that ends with control records is caught up at its end, and they are no letters.
+func TestTransactionalTail(t *testing.T) {
+	for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort} {
+		t.Run(fmt.Sprint("commit ", end), func(t *testing.T) {
+			s := newSystem(t, 1)
+			s.produce(someEvents(0, 20)...)
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			writer, err := kafka.Dial(s.seeds, nil, kafka.Local(), kgo.TransactionalID("writer-"+s.topic))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close()
+			if err := writer.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			value, err := someEvents(100, 1)[0].Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := writer.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Key: []byte(someEvents(100, 1)[0].UserID), Value: value}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			if err := writer.EndTransaction(ctx, end); err != nil {
+				t.Fatal(err)
+			}
+			if end == kgo.TryCommit {
+				s.oracle.log = append(s.oracle.log, entry{offset: 20, event: someEvents(100, 1)[0]})
+			}
+			r, _ := s.start(s.config(s.redis))
+			s.awaitCaughtUp()
+			s.check(0)
+			if f, _ := s.fences(); f[0].Next != 22 || !f[0].Filled() {
+				t.Errorf("fence %+v, want it filled at 22", f[0])
+			}
+			if n := metric(t, r, "dead_letters_total", "malformed") + metric(t, r, "dead_letters_total", "required"); n != 0 {
+				t.Errorf("%v control records were buried", n)
+			}
+		})
+	}
+}
+
+// TestClockAheadPrunesNothing: a runner whose clock is wrong keeps what everybody else reads.
+func TestClockAheadPrunesNothing(t *testing.T) {
+	s := newSystem(t, 1)
+	s.produce(someEvents(0, 60)...)
+	cfg := s.config(s.redis)
+	cfg.Clock = func() time.Time { return time.Now().Add(10 * 24 * time.Hour) }
+	s.start(cfg)
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+// TestStatusFollowsCommits: the place of a partition is told while it runs and while it is halted.
+func TestStatusFollowsCommits(t *testing.T) {
+	s := newSystem(t, 1)
+	place := func(r *Runner, next, end int64) func() bool {
+		return func() bool {
+			st := r.Status()
+			return len(st) == 1 && st[0].Next == next && st[0].End == end && metric(t, r, "lag_records", "0") == float64(end-next)
+		}
+	}
+	r, stop := s.start(s.config(s.redis))
+	for i := range 3 {
+		s.produce(someEvents(20*i, 20)...)
+		s.await("the status after a commit", place(r, int64(20*i+20), int64(20*i+20)))
+	}
+	stop()
+	s.produce(someEvents(60, 30)...)
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(s.topic, 0, 70, -1)
+	if _, err := kadm.NewClient(s.client).DeleteRecords(t.Context(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	r, _ = s.start(s.config(s.redis))
+	s.await("a halt", func() bool { st := r.Status(); return len(st) == 1 && st[0].Halted })
+	s.await("the lag of a halted partition", place(r, 60, 90))
+	s.produce(someEvents(90, 5)...)
+	s.await("the lag to grow while it is halted", place(r, 60, 95))
 }
 
 // fault is a hook of go-redis that fails calls before or after they reach the server.

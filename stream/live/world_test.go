@@ -62,6 +62,11 @@ func (w *world) garbage(value string) {
 	w.append(Record{Key: []byte("u1"), Value: []byte(value)}, entry{invalid: true})
 }
 
+// control appends the end of a transaction.
+func (w *world) control() {
+	w.append(Record{IsControl: true, Key: []byte{0, 0, 0, 1}, Value: []byte{0, 0, 0, 0, 0, 0}}, entry{invalid: true})
+}
+
 // mark appends a record with a mark header.
 func (w *world) mark(n int64) {
 	w.append(Record{IsMark: true, Mark: n}, entry{isMark: true, mark: n})
