@@ -19,5 +19,8 @@
 //
 // # Warehouse
 //
-// Replace rebuilds the partitions whose inputs changed, which a small object per date remembers.
+// Replace rebuilds the partitions whose inputs changed, which a small object per date remembers. It also
+// remembers the mark up to which a partition was built, and a partition never goes back to an earlier one:
+// several marks may share a date. Two nights that run at the same instant may still cross between look and
+// write; the later mark's night, run again, finds its partition stale and rebuilds it.
 package materialize
