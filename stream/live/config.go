@@ -14,10 +14,12 @@ import (
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
+	"github.com/anabranch/anabranch/schemas/tile"
 )
 
-// DefaultGroup is the consumer group that shares the partitions among runners and shows their lag.
-const DefaultGroup = "anabranch-live"
+// DefaultGroup is the consumer group that shares the partitions among runners and shows their lag. It
+// differs by definition, because runners of different ones must each have all partitions.
+func DefaultGroup(c feature.Catalogue) string { return "anabranch-live-" + tile.Namespace(c) }
 
 // Origin is where the state of a partition starts to be filled. Epochs ≥ Base are counted. Reading
 // has to start one epoch earlier, because an event of epoch Base may repeat one of the epoch before:
@@ -59,7 +61,11 @@ type Config struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // optional: no metrics are exposed
 
-	Group            string        // optional: DefaultGroup
+	// Group is the consumer group; optional: DefaultGroup. Runners of one group share the partitions, so
+	// all of a group must write into the same Redis: where two installations with a Redis each read one
+	// Kafka by the same definition, give each a group of its own, or either would lack what the other has.
+	Group string
+
 	Topic            string        // optional: kafka.EventsTopic
 	DeadLettersTopic string        // optional: kafka.DeadLettersTopic
 	BatchRecords     int           // optional: 512, records of one commit at most
@@ -86,7 +92,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("live runner: Config.%s is required", required.name)
 		}
 	}
-	c.Group = orElse(c.Group, DefaultGroup)
+	c.Group = orElse(c.Group, DefaultGroup(c.Catalogue))
 	c.Topic = orElse(c.Topic, kafka.EventsTopic)
 	c.DeadLettersTopic = orElse(c.DeadLettersTopic, kafka.DeadLettersTopic)
 	c.BatchRecords = orElse(c.BatchRecords, 512)

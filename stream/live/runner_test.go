@@ -596,3 +596,23 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestGroupsOfDefinitions: two definitions on one Kafka never split its partitions.
+func TestGroupsOfDefinitions(t *testing.T) {
+	a, b := newSystem(t, 2), newSystem(t, 2)
+	var groups []string
+	for _, s := range []*system{a, b} {
+		cfg := s.config(s.redis)
+		cfg.Group, cfg.Topic, cfg.Seeds, cfg.DeadLettersTopic = "", a.topic, a.seeds, a.dlq
+		r, _ := s.start(cfg)
+		groups = append(groups, r.cfg.Group)
+	}
+	if groups[0] == groups[1] || !strings.HasPrefix(groups[0], "anabranch-live-") {
+		t.Errorf("groups %q", groups)
+	}
+	a.produce(someEvents(0, 40)...)
+	a.awaitCaughtUp()
+	b.topic, b.seeds, b.client, b.oracle = a.topic, a.seeds, a.client, a.oracle
+	b.awaitCaughtUp()
+	b.check(0)
+}
