@@ -42,8 +42,13 @@ func (r *Recent) inOrder() []recentID {
 	return append(append([]recentID(nil), r.ring[r.head:]...), r.ring[:r.head]...)
 }
 
-// ForgetBelow drops ids of epochs that the rule can no longer look at, given the current epoch.
+// ForgetBelow drops ids of epochs that the rule can no longer look at, given the current epoch. Epochs
+// never fall from record to record of a user, so these are the oldest ids, and without them the kept
+// ones are still among the preceding 128.
 func (r *Recent) ForgetBelow(epoch int64) {
+	if len(r.ring) == 0 || r.ring[r.head].epoch >= epoch-1 {
+		return
+	}
 	kept := r.inOrder()
 	i := 0
 	for i < len(kept) && kept[i].epoch < epoch-1 {

@@ -44,6 +44,7 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 	for i := range b.events {
 		j := &b.events[i]
 		user := states[j.user]
+		user.Recent.ForgetBelow(j.epoch) // or the blob would keep ids that can never match again
 		duplicate := user.Recent.Seen(j.event.ID, j.epoch)
 		user.Next = j.offset + 1
 		changed[j.user] = struct{}{} // the ring of recent ids changed in any case

@@ -79,7 +79,13 @@ func drawEvent(rt *rapid.T, now event.Millis) event.Event {
 func TestStatesDoNotDependOnBatches(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		one, many := newWorld(t), newWorld(t)
+		epoch := int64(0)
 		for range rapid.IntRange(1, 80).Draw(rt, "records") {
+			if rapid.IntRange(0, 20).Draw(rt, "mark") == 0 {
+				epoch++
+				one.mark(epoch)
+				many.mark(epoch)
+			}
 			e := drawEvent(rt, one.now)
 			if err := errors.Join(one.produce(e), many.produce(e)); err != nil {
 				rt.Fatal(err)
@@ -97,6 +103,55 @@ func TestStatesDoNotDependOnBatches(t *testing.T) {
 			rt.Fatalf("fences %+v and %+v, or their states, differ", one.fence, many.fence)
 		}
 	})
+}
+
+// TestDeadIdsAreForgotten runs users through more than 128 records with many epochs: the answers follow the
+// rule, and a touched state keeps no id that can never match.
+func TestDeadIdsAreForgotten(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		epoch := int64(0)
+		for range rapid.IntRange(150, 300).Draw(rt, "records") {
+			if rapid.IntRange(0, 40).Draw(rt, "mark") == 0 {
+				epoch++
+				w.mark(epoch)
+			}
+			id := fmt.Sprint("e", rapid.IntRange(0, 150).Draw(rt, "id"))
+			if err := w.produce(event.Event{ID: id, UserID: "u1", ItemID: "i1", Type: "view", Time: w.now}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		for int(w.fence.Next) < len(w.records) {
+			if _, err := w.run(rapid.IntRange(1, 90).Draw(rt, "batch"), 0, false); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if err := w.check(0, int64(w.now)); err != nil {
+			rt.Fatal(err)
+		}
+	})
+	w := newWorld(t)
+	produce := func(ids ...string) int {
+		for _, id := range ids {
+			if err := w.produce(event.Event{ID: id, UserID: "u1", ItemID: "i1", Type: "view", Time: w.now}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.run(1000, 0, false); err != nil {
+			t.Fatal(err)
+		}
+		return len(w.blobs[userSuffix("u1")])
+	}
+	var many []string
+	for i := range 100 {
+		many = append(many, fmt.Sprint("e", i))
+	}
+	full := produce(many...)
+	w.mark(1)
+	w.mark(2)
+	if after := produce("last"); after > full-600 { // 100 ids had 9 bytes each; the new epoch takes some
+		t.Errorf("two epochs later the state has %d bytes, %d before: it keeps dead ids", after, full)
+	}
 }
 
 func TestPruningChangesNoAnswer(t *testing.T) {
