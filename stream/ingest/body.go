@@ -3,13 +3,11 @@ package ingest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/anabranch/anabranch/infra/problem"
@@ -47,7 +45,7 @@ func mediaTypeOf(r *http.Request) (string, error) {
 	}
 	given := r.Header.Get("Content-Type")
 	if given == "" {
-		return typeJSON, nil
+		return "", unsupported("no content type: say with the header Content-Type whether the body is %s or %s", typeJSON, typeNDJSON)
 	}
 	mediaType, params, err := mime.ParseMediaType(given)
 	if err != nil || mediaType != typeJSON && mediaType != typeNDJSON {
@@ -60,65 +58,127 @@ func mediaTypeOf(r *http.Request) (string, error) {
 }
 
 // split takes a body apart into its records, which may still be anything. plural names the member
-// that holds them when they are wrapped in an object.
+// that holds them when they are wrapped in an object. It stops at the first record too many: a body of
+// records of a byte or two must not cost a hundred times its size.
 func split(mediaType, plural string, body []byte) ([][]byte, error) {
 	var records [][]byte
 	var err error
 	if mediaType == typeNDJSON {
 		records = splitLines(body)
-	} else if records, err = splitJSON(plural, body); err != nil {
+	} else if records, err = splitJSON(plural, bytes.TrimSpace(body)); err != nil {
 		return nil, err
 	}
 	switch {
 	case len(records) == 0:
 		return nil, api.Errorf(api.Invalid, "the body holds no record: a JSON object, an array of them, {%q: […]}, or one a line as %s is accepted", plural, typeNDJSON)
 	case len(records) > api.MaxBatch:
-		return nil, api.Errorf(api.TooLarge, "the body holds %d records: at most %d are accepted in one request", len(records), api.MaxBatch)
+		return nil, api.Errorf(api.TooLarge, "the body holds more than %d records: send them in several requests", api.MaxBatch)
 	}
 	return records, nil
 }
 
-// splitLines returns the lines that are not blank.
+// splitLines returns the lines that are not blank, at most one more than are accepted.
 func splitLines(body []byte) [][]byte {
 	var lines [][]byte
 	for line := range bytes.Lines(body) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			lines = append(lines, line)
 		}
+		if len(lines) > api.MaxBatch {
+			break
+		}
 	}
 	return lines
 }
 
 func splitJSON(plural string, body []byte) ([][]byte, error) {
-	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil, nil
 	}
-	var list []jsontext.Value
+	d := &walker{Decoder: jsontext.NewDecoder(bytes.NewBuffer(body)), body: body}
 	switch wraps, err := isWrapped(plural, body); {
 	case err != nil:
 		return nil, malformed(err)
 	case wraps:
-		var members map[string][]jsontext.Value
-		if err := json.Unmarshal(body, &members); err != nil {
+		return d.wrapped(plural)
+	case body[0] == '[':
+		records, err := d.array()
+		if err != nil || len(records) > api.MaxBatch {
+			return records, err
+		}
+		return records, d.end()
+	}
+	return [][]byte{body}, nil
+}
+
+// walker takes a body apart without copying it.
+type walker struct {
+	*jsontext.Decoder
+	body []byte
+}
+
+// array returns the values of the array that begins here, at most one more than are accepted.
+func (d *walker) array() ([][]byte, error) {
+	if _, err := d.ReadToken(); err != nil {
+		return nil, malformed(err)
+	}
+	var records [][]byte
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
 			return nil, malformed(err)
 		}
-		if len(members) != 1 {
-			return nil, api.Errorf(api.Invalid, "the body has members beside %q, which are not understood", plural)
+		end := int(d.InputOffset())
+		records = append(records, d.body[end-len(v):end:end])
+		if len(records) > api.MaxBatch {
+			return records, nil
 		}
-		list = members[plural]
-	case body[0] == '[':
-		if err := json.Unmarshal(body, &list); err != nil {
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, malformed(err)
+	}
+	return records, nil
+}
+
+// wrapped returns the values of the array that is the only member of the body.
+func (d *walker) wrapped(plural string) (records [][]byte, err error) {
+	for range 2 { // the brace and the name, which isWrapped has seen
+		if _, err := d.ReadToken(); err != nil {
+			return nil, malformed(err)
+		}
+	}
+	switch d.PeekKind() {
+	case '[':
+		if records, err = d.array(); err != nil || len(records) > api.MaxBatch {
+			return records, err
+		}
+	case 'n':
+		if _, err := d.ReadToken(); err != nil {
 			return nil, malformed(err)
 		}
 	default:
-		return [][]byte{body}, nil
+		if _, err := d.ReadValue(); err != nil {
+			return nil, malformed(err)
+		}
+		return nil, api.Errorf(api.Invalid, "the body is not understood: %q is no array: an array of objects is required", plural)
 	}
-	records := make([][]byte, len(list))
-	for i, v := range list {
-		records[i] = v
+	next, err := d.ReadToken()
+	switch {
+	case err != nil:
+		return nil, malformed(err)
+	case next.Kind() != '}':
+		return nil, api.Errorf(api.Invalid, "the body has members beside %q, which are not understood", plural)
 	}
-	return records, nil
+	return records, d.end()
+}
+
+// end fails where something follows the value.
+func (d *walker) end() error {
+	at := d.InputOffset()
+	if len(bytes.TrimSpace(d.body[at:])) > 0 {
+		return api.Errorf(api.Invalid, "the body is not strict JSON at byte %d: something follows the value", at)
+	}
+	return nil
 }
 
 // isWrapped reports whether the body is an object whose first member is the plural.
@@ -126,7 +186,7 @@ func isWrapped(plural string, body []byte) (bool, error) {
 	if body[0] != '{' {
 		return false, nil
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(body))
+	d := jsontext.NewDecoder(bytes.NewBuffer(body))
 	if _, err := d.ReadToken(); err != nil {
 		return false, err
 	}
@@ -142,5 +202,5 @@ func malformed(err error) error {
 	if errors.As(err, &syntax) {
 		return api.Errorf(api.Invalid, "the body is not strict JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
 	}
-	return api.Errorf(api.Invalid, "the body is not understood: %w", fmt.Errorf("an array of objects is required: %w", err))
+	return api.Errorf(api.Invalid, "the body is not strict JSON: %w", err)
 }

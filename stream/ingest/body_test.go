@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,13 @@ func TestSplit(t *testing.T) {
 		{"two values", typeJSON, `[1] [2]`, nil, "not strict JSON"},
 		{"a name that is no name", typeJSON, `{1:2}`, nil, "not strict JSON"},
 		{"invalid UTF-8", typeJSON, "[\"\xff\"]", nil, "not strict JSON"},
-		{"too many", typeJSON, "[" + strings.Repeat("1,", api.MaxBatch) + "1]", nil, "1001 records"},
+		{"too many", typeJSON, "[" + strings.Repeat("1,", api.MaxBatch) + "1]", nil, "more than 1000 records"},
+		{"too many wrapped", typeJSON, `{"events":[` + strings.Repeat("1,", api.MaxBatch) + "1]}", nil, "more than 1000 records"},
+		{"too many lines", typeNDJSON, strings.Repeat("1\n", api.MaxBatch+1), nil, "more than 1000 records"},
+		{"something after a wrap", typeJSON, `{"events":[1]} 2`, nil, "not strict JSON at byte 14"},
+		{"a wrap that ends in nothing", typeJSON, `{"events":[1]`, nil, "not strict JSON"},
+		{"a wrap without a value", typeJSON, `{"events":}`, nil, "not strict JSON"},
+		{"nested", typeJSON, `[[1, [2]],{"a":{"b":[]}} ]`, []string{`[1, [2]]`, `{"a":{"b":[]}}`}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,6 +67,29 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestSplitIsFrugal: what a body costs before it is refused is bounded by the records accepted, not by
+// those it holds.
+func TestSplitIsFrugal(t *testing.T) {
+	ones := strings.Repeat("1,", api.MaxBodyBytes/2-10)
+	for mediaType, body := range map[string][]byte{
+		typeJSON:              []byte("[" + ones + "1]"),
+		typeJSON + " wrapped": []byte(`{"events":[` + ones + "1]}"),
+		typeNDJSON:            []byte(strings.Repeat("1\n", api.MaxBodyBytes/2)),
+	} {
+		mediaType, _, _ = strings.Cut(mediaType, " ")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := split(mediaType, "events", body)
+		runtime.ReadMemStats(&after)
+		if api.CodeOf(err) != api.TooLarge {
+			t.Errorf("%s: got %v", mediaType, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got == 0 || got > 256<<10 {
+			t.Errorf("%s: %d bytes are allocated for a body of %d", mediaType, got, len(body))
+		}
+	}
+}
+
 // FuzzBody feeds any body through parsing and judging. Whatever it is: no panic, a classified error
 // or 1 to MaxBatch records, an answer that encodes, and every accepted record passes the check that
 // the log's readers apply (prepareEvent does it) with the key that its value names.
@@ -73,7 +103,7 @@ func FuzzBody(f *testing.F) {
 		f.Add([]byte(seed), true)
 	}
 	catalog := NewCatalog()
-	catalog.apply("i", []byte(`{"item_id":"i","attributes":{"category":"c","price":2}}`), 0)
+	catalog.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"c","price":2}}`), 0)
 	h := &Handler{cfg: Config{Catalog: catalog, Partitions: 3, Logger: slog.New(slog.DiscardHandler)}}
 	rq := request{received: time.UnixMilli(1_767_261_600_000)}
 	f.Fuzz(func(t *testing.T, body []byte, lines bool) {

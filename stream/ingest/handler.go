@@ -224,7 +224,7 @@ func (h *Handler) produce(ctx context.Context, records []*kgo.Record) error {
 }
 
 // itemStored makes an item visible to the events that this process takes in next.
-func (h *Handler) itemStored(r *kgo.Record) { h.cfg.Catalog.apply(string(r.Key), r.Value, r.Offset) }
+func (h *Handler) itemStored(r *kgo.Record) { h.cfg.Catalog.apply(r.Key, r.Value, r.Offset) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	// A rejection may quote a field name that is no UTF-8.

@@ -284,7 +284,10 @@ func TestBadInput(t *testing.T) {
 		{"future time", "/v1/events", replaced("event_time", `"2026-01-31T12:05:01Z"`), nil, 400, api.Invalid, "5 minutes", "time", "event_time"},
 		{"large record", "/v1/events", with("context", `{"a":"`+strings.Repeat("x", 70_000)+`"}`), nil, 400, api.Invalid, "65536", "too_large", "record"},
 		{"10 MB body", "/v1/events", `{"event_id":"` + strings.Repeat("x", 10<<20) + `"}`, nil, 413, api.TooLarge, "exceeds 5242880 bytes", "", ""},
-		{"1,001 events", "/v1/events", "[" + strings.Repeat("{},", 1000) + "{}]", nil, 413, api.TooLarge, "1001 records", "", ""},
+		{"1,001 events", "/v1/events", "[" + strings.Repeat("{},", 1000) + "{}]", nil, 413, api.TooLarge, "more than 1000 records", "", ""},
+		{"no content type", "/v1/events", eventJSON("a", "u"), []string{"Content-Type", ""}, 415, api.Invalid, "application/x-ndjson", "", ""},
+		{"item with a long category", "/v1/items", `{"item_id":"i","attributes":{"category":"` + strings.Repeat("c", 257) + `"}}`, nil, 400, api.Invalid, "category", "too_large", "attributes.category"},
+		{"long category", "/v1/events", with("item", `{"category":"`+strings.Repeat("c", 257)+`"}`), nil, 400, api.Invalid, "256 bytes", "too_large", "item.category"},
 		{"form", "/v1/events", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, api.Invalid, "application/json", "", ""},
 		{"latin-1", "/v1/events", "{}", []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, api.Invalid, "UTF-8", "", ""},
 		{"compressed", "/v1/events", "{}", []string{"Content-Encoding", "gzip"}, 415, api.Invalid, "uncompressed", "", ""},
@@ -347,14 +350,30 @@ func TestDefaults(t *testing.T) {
 	body := `[{"user_id":"u","item_id":"i","type":"view"},{"event_id":"own","user_id":"u","item_id":"i","type":"view"}]`
 	for range 2 {
 		got, _ := d.post("/v1/events", body, idempotencyKey, "order 7")
-		// The first 24 digits of sha256("order 7").
-		if got.Status != 200 || got.Results[0].EventID != "0fc89f8ae19394b48debd635-0" || got.Results[1].EventID != "own" {
+		// The first 24 digits of sha256("order 7"), the index, 16 of sha256(the record).
+		if got.Status != 200 || got.Results[0].EventID != "0fc89f8ae19394b48debd635-0-886cd2cada91f8f2" || got.Results[1].EventID != "own" {
 			t.Fatalf("%+v", got)
 		}
 	}
 	e, rejection := event.Decode("", d.consume(kafka.EventsTopic, 4)[0].Value)
 	if rejection != nil || e.Time != event.MillisOf(noon) {
 		t.Errorf("event time %s, want the time of receipt; %v", e.Time, rejection)
+	}
+}
+
+// TestACorrectedRecordIsAnother: a request that was accepted in part comes again with only the record
+// that was refused, corrected, under the same key.
+func TestACorrectedRecordIsAnother(t *testing.T) {
+	d := openDoor(t)
+	first := `{"user_id":"u","item_id":"i","type":"view"}`
+	corrected := `{"user_id":"u","item_id":"i","type":"cart"}`
+	got, _ := d.post("/v1/events", "["+first+`,{"user_id":"u","item_id":"i","type":"CART"}]`, idempotencyKey, "k")
+	if got.Status != 207 {
+		t.Fatalf("%+v", got)
+	}
+	again, _ := d.post("/v1/events", corrected, idempotencyKey, "k")
+	if again.Status != 200 || again.Results[0].EventID == got.Results[0].EventID {
+		t.Errorf("the corrected record has id %q, the first %q", again.Results[0].EventID, got.Results[0].EventID)
 	}
 }
 
@@ -365,7 +384,9 @@ func TestStamps(t *testing.T) {
 	}
 	events := `[{"event_id":"1","user_id":"u","item_id":"i1","type":"view"},
 		{"event_id":"2","user_id":"u","item_id":"i2","type":"view"},
-		{"event_id":"3","user_id":"u","item_id":"i1","type":"view","item":{"category":"hats"}}]`
+		{"event_id":"3","user_id":"u","item_id":"i1","type":"view","item":{"category":"hats"}},
+		{"event_id":"5","user_id":"u","item_id":"i2","type":"view","item":{"category":"hats"}},
+		{"event_id":"6","user_id":"u","item_id":"unknown","type":"view","item":{"category":"hats"}}]`
 	if got, _ := d.post("/v1/events", events); got.Status != 200 {
 		t.Fatalf("%+v", got)
 	}
@@ -375,8 +396,8 @@ func TestStamps(t *testing.T) {
 	if got, _ := d.post("/v1/events", `{"event_id":"4","user_id":"u","item_id":"i1","type":"view"}`); got.Status != 200 {
 		t.Fatalf("%+v", got)
 	}
-	want := map[string]string{"1": "shoes 9.5 true", "2": " 0 false", "3": "hats 9.5 true", "4": "boots 0 false"}
-	for _, r := range d.consume(kafka.EventsTopic, 4) {
+	want := map[string]string{"1": "shoes 9.5 true", "2": " 0 false", "3": "shoes 9.5 true", "4": "boots 0 false", "5": " 0 false", "6": "hats 0 false"}
+	for _, r := range d.consume(kafka.EventsTopic, 6) {
 		e, rejection := event.Decode("", r.Value)
 		if rejection != nil {
 			t.Fatal(rejection)
@@ -395,8 +416,8 @@ func TestStamps(t *testing.T) {
 // of their key say nothing.
 func TestCatalogKeepsTheLatest(t *testing.T) {
 	c := NewCatalog()
-	c.apply("i", []byte(`{"item_id":"i","attributes":{"category":"new"}}`), 7)
-	c.apply("i", []byte(`{"item_id":"i","attributes":{"category":"old"}}`), 3)
+	c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"new"}}`), 7)
+	c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"old"}}`), 3)
 	category := func() string {
 		e := event.Event{ItemID: "i"}
 		c.stamp(&e)
@@ -405,15 +426,47 @@ func TestCatalogKeepsTheLatest(t *testing.T) {
 	if got := category(); got != "new" {
 		t.Errorf("category %q, want new", got)
 	}
-	c.apply("i", []byte(`{"item_id":"other"}`), 8)
-	c.apply("i", []byte(`garbage`), 9)
+	c.apply([]byte("i"), []byte(`{"item_id":"other"}`), 8)
+	c.apply([]byte("i"), []byte(`garbage`), 9)
 	if got := category(); got != "new" {
 		t.Errorf("category %q after records that are no items of that key, want new", got)
 	}
-	c.apply("i", nil, 10)
+	c.apply([]byte("i"), nil, 10)
 	if got := category(); got != "" {
 		t.Errorf("category %q after a tombstone, want none", got)
 	}
+}
+
+// TestCatalogFollowsANewTopic: after the topic was recreated its offsets begin anew, and what they say
+// counts, not what the old topic said.
+func TestCatalogFollowsANewTopic(t *testing.T) {
+	c := NewCatalog()
+	put := func(id, category string, offset int64) {
+		value := []byte(`{"item_id":"` + id + `","attributes":{"category":"` + category + `"}}`)
+		if rejection := c.apply([]byte(id), value, offset); rejection != nil {
+			t.Fatal(rejection)
+		}
+	}
+	expect := func(when, id, want string) {
+		t.Helper()
+		e := event.Event{ItemID: id}
+		if c.stamp(&e); e.Category() != want {
+			t.Errorf("%s: category of %s %q, want %q", when, id, e.Category(), want)
+		}
+	}
+	c.begin()
+	put("i", "old", 7)
+	put("gone", "old", 8)
+	c.swap()
+	c.begin()
+	put("i", "new", 0)
+	expect("while the new topic is read", "i", "old")
+	put("own", "new", 9) // acknowledged to this process meanwhile
+	expect("at once", "own", "new")
+	c.swap()
+	expect("then", "i", "new")
+	expect("then", "own", "new")
+	expect("then", "gone", "")
 }
 
 func TestUsersAreStored(t *testing.T) {
@@ -463,6 +516,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("connection rese
 
 func TestSenderGoesAway(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(failing{}))
+	r.Header.Set("Content-Type", typeJSON)
 	if _, _, err := readBody(httptest.NewRecorder(), r); api.CodeOf(err) != api.Invalid {
 		t.Errorf("got %v", err)
 	}

@@ -41,6 +41,8 @@ const (
 
 // newRequest judges the headers of a request.
 func newRequest(r *http.Request, now time.Time) (request, error) {
+	// HTTP headers never become headers of a record. Who sends this one expects to write a mark, and is
+	// told that it is not possible.
 	for name := range r.Header {
 		if strings.EqualFold(name, event.MarkHeader) {
 			return request{}, api.Errorf(api.Invalid, "%s: the header %s is written by Anabranch alone", event.ReasonReserved, event.MarkHeader)
@@ -57,13 +59,20 @@ func newRequest(r *http.Request, now time.Time) (request, error) {
 	return rq, nil
 }
 
+// derivedID returns the id of a record without one: equal in a repetition of the request, and another
+// one when the request comes again with other records, say only the corrected ones.
+func (rq request) derivedID(index int, raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return rq.idPrefix + strconv.Itoa(index) + "-" + hex.EncodeToString(sum[:8])
+}
+
 func prepareEvent(h *Handler, rq request, index int, raw []byte, out *Result) (*kgo.Record, *event.Rejection) {
 	e, rejection := event.Decode(event.ContentTypeJSON, raw)
 	if rejection != nil {
 		return nil, rejection
 	}
 	if e.ID == "" && rq.idPrefix != "" {
-		e.ID = rq.idPrefix + strconv.Itoa(index)
+		e.ID = rq.derivedID(index, raw)
 	}
 	out.EventID = shown(e.ID)
 	if e.Time == 0 && !hasTime(raw) {
@@ -95,7 +104,8 @@ func prepareItem(h *Handler, rq request, _ int, raw []byte, out *Result) (*kgo.R
 	if err != nil {
 		return nil, unencodable(err)
 	}
-	return &kgo.Record{Topic: h.cfg.ItemsTopic, Key: []byte(i.ID), Value: value, Timestamp: rq.received}, nil
+	_, rejection = event.ItemRecord([]byte(i.ID), value)
+	return &kgo.Record{Topic: h.cfg.ItemsTopic, Key: []byte(i.ID), Value: value, Timestamp: rq.received}, rejection
 }
 
 func prepareUser(h *Handler, rq request, _ int, raw []byte, out *Result) (*kgo.Record, *event.Rejection) {
@@ -108,7 +118,8 @@ func prepareUser(h *Handler, rq request, _ int, raw []byte, out *Result) (*kgo.R
 	if err != nil {
 		return nil, unencodable(err)
 	}
-	return &kgo.Record{Topic: h.cfg.UsersTopic, Key: []byte(u.ID), Value: value, Timestamp: rq.received}, nil
+	_, rejection = event.UserRecord([]byte(u.ID), value)
+	return &kgo.Record{Topic: h.cfg.UsersTopic, Key: []byte(u.ID), Value: value, Timestamp: rq.received}, rejection
 }
 
 // hasTime tells an event that says 1970-01-01 from one that says nothing about its time.

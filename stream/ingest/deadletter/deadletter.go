@@ -33,7 +33,7 @@ const (
 	HeaderTruncated = "anabranch-truncated"
 )
 
-// MaxPayload bounds the payload kept, in bytes. A valid record is never larger than a tenth of it.
+// MaxPayload bounds the payload kept, in bytes. A valid record is never larger than an eighth of it.
 const MaxPayload = 512 << 10
 
 // maxKey bounds the key kept, in bytes; valid ids are shorter.
