@@ -18,6 +18,6 @@ func (c *archiveCmd) Run(rt *runtimeEnv) error {
 			return err
 		}
 		rt.log.Info("archiving", "partitions", p.topics.Partitions)
-		return runAll(rt.ctx, httpService(l, operations(reg, nil), rt.log), service{"archive", a.Run})
+		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), service{"archive", a.Run})
 	})
 }

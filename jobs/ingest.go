@@ -18,6 +18,6 @@ func (c *ingestCmd) Run(rt *runtimeEnv) error {
 			return err
 		}
 		rt.log.Info("taking events", "address", l.Addr().String())
-		return runAll(rt.ctx, httpService(l, operations(reg, h), rt.log), follow)
+		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, h), rt.log), follow)
 	})
 }

@@ -23,6 +23,6 @@ func (c *streamCmd) Run(rt *runtimeEnv) error {
 			return err
 		}
 		rt.log.Info("streaming", "partitions", p.topics.Partitions)
-		return runAll(rt.ctx, httpService(l, operations(reg, nil), rt.log), follow, service{"stream", runner.Run})
+		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow, service{"stream", runner.Run})
 	})
 }

@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/stream/archive"
 	"github.com/anabranch/anabranch/stream/ingest"
@@ -84,13 +87,23 @@ func (rt *runtimeEnv) newIngest(p *parts, reg prometheus.Registerer) (http.Handl
 	return mux, catalog, follow, nil
 }
 
-// operations serves metrics and health of a process that has no API of its own.
-func operations(reg *prometheus.Registry, next http.Handler) http.Handler {
+// operations serves metrics and health of a process that has no API of its own, and what it takes in
+// where it has a front door (intake, or nil).
+func operations(reg *prometheus.Registry, log *slog.Logger, intake http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	if next != nil {
-		mux.Handle("/", next)
+	mux.HandleFunc("GET /healthz", healthy)
+	if intake != nil {
+		for _, path := range []string{"/v1/events", "/v1/items", "/v1/users"} {
+			mux.Handle("POST "+path, intake)
+		}
 	}
-	return mux
+	return problem.Recovering(log, problem.Mux(mux, ""))
+}
+
+// healthy answers as GET /healthz of the API does: the process is up.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, "{\"ok\":true}\n") // the client may be gone
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/serving/online"
 )
@@ -64,8 +65,11 @@ func New(o Options) (http.Handler, error) {
 	for _, r := range h.routes() {
 		mux.Handle(r.pattern, r.handler)
 	}
-	return metrics.measure(cautious(h.recovering(sameOrigin(problems(mux))))), nil
+	return metrics.measure(cautious(problem.Recovering(o.Logger, sameOrigin(problem.Mux(mux, hint))))), nil
 }
+
+// hint ends the sentence of a 404.
+const hint = "; openapi.yaml lists what there is"
 
 type handlers struct{ Options }
 

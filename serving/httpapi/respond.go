@@ -3,7 +3,6 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"runtime/debug"
 
 	"github.com/go-json-experiment/json"
 
@@ -49,22 +48,4 @@ func (h *handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Logger.Error("request failed", "route", r.Pattern, "error", err)
 	}
 	problem.Write(w, r, err)
-}
-
-// recovering turns a panic into a problem, so that one broken answer does not look like a broken network.
-func (h *handlers) recovering(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if p == nil {
-				return
-			}
-			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
-				panic(p)
-			}
-			h.Logger.Error("request panicked", "route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			problem.Write(w, r, api.Errorf(api.Internal, "panic"))
-		}()
-		next.ServeHTTP(w, r)
-	})
 }
