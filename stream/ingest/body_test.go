@@ -103,7 +103,7 @@ func FuzzBody(f *testing.F) {
 		f.Add([]byte(seed), true)
 	}
 	catalog := NewCatalog()
-	catalog.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"c","price":2}}`), 0)
+	_ = catalog.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"c","price":2}}`), 0)
 	h := &Handler{cfg: Config{Catalog: catalog, Partitions: 3, Logger: slog.New(slog.DiscardHandler)}}
 	rq := request{received: time.UnixMilli(1_767_261_600_000)}
 	f.Fuzz(func(t *testing.T, body []byte, lines bool) {

@@ -53,8 +53,8 @@ func TestStamps(t *testing.T) {
 // of their key say nothing.
 func TestCatalogKeepsTheLatest(t *testing.T) {
 	c := NewCatalog()
-	c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"new"}}`), 7)
-	c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"old"}}`), 3)
+	_ = c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"new"}}`), 7)
+	_ = c.apply([]byte("i"), []byte(`{"item_id":"i","attributes":{"category":"old"}}`), 3)
 	category := func() string {
 		e := event.Event{ItemID: "i"}
 		c.stamp(&e)
@@ -63,12 +63,12 @@ func TestCatalogKeepsTheLatest(t *testing.T) {
 	if got := category(); got != "new" {
 		t.Errorf("category %q, want new", got)
 	}
-	c.apply([]byte("i"), []byte(`{"item_id":"other"}`), 8)
-	c.apply([]byte("i"), []byte(`garbage`), 9)
+	_ = c.apply([]byte("i"), []byte(`{"item_id":"other"}`), 8)
+	_ = c.apply([]byte("i"), []byte(`garbage`), 9)
 	if got := category(); got != "new" {
 		t.Errorf("category %q after records that are no items of that key, want new", got)
 	}
-	c.apply([]byte("i"), nil, 10)
+	_ = c.apply([]byte("i"), nil, 10)
 	if got := category(); got != "" {
 		t.Errorf("category %q after a tombstone, want none", got)
 	}

@@ -224,7 +224,9 @@ func (h *Handler) produce(ctx context.Context, records []*kgo.Record) error {
 }
 
 // itemStored makes an item visible to the events that this process takes in next.
-func (h *Handler) itemStored(r *kgo.Record) { h.cfg.Catalog.apply(r.Key, r.Value, r.Offset) }
+func (h *Handler) itemStored(r *kgo.Record) {
+	_ = h.cfg.Catalog.apply(r.Key, r.Value, r.Offset) // prepareItem has judged it
+}
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	// A rejection may quote a field name that is no UTF-8.
