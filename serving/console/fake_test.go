@@ -223,7 +223,7 @@ func (s *fakeShop) Features(_ context.Context, user string) (online.UserFeatures
 func (*fakeShop) Generation() *online.GenerationInfo {
 	return &online.GenerationInfo{
 		ID: fakeGeneration, Cut: 14, Label: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
-		Counts:  model.Counts{Users: 5000},
+		Counts: model.Counts{Users: 5000},
 		Metrics: map[string]float64{
 			"cases": 1229, "coverage20": 0.63, "hr20": 0.2137, "mrr20": 0.1, "ndcg20": 0.1581, "popularity_hr20": 0.1004, "recall20": 0.2137,
 		},
