@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -33,10 +33,6 @@ type Config struct {
 	Patience time.Duration
 	Now      func() time.Time // default time.Now
 	Logger   *slog.Logger     // default discards
-
-	// OnEnd, where set, is called after the index notes that a partition met the end of an epoch. It
-	// may be called from several goroutines at once and must not block.
-	OnEnd func(epoch int64, partition int32)
 }
 
 // Archiver copies the events topic into the raw archive. See the package comment.
@@ -83,7 +79,9 @@ func (a *Archiver) Run(ctx context.Context) error {
 }
 
 func (a *Archiver) run(ctx context.Context) error {
-	client, err := kafka.Dial(a.cfg.Seeds, a.cfg.Logger, a.cfg.Client...)
+	// Control records are no rows, but the chain covers them: the archive must reach the log's end even
+	// where a transaction ends it, or retention would seem to have taken what was not archived.
+	client, err := kafka.Dial(a.cfg.Seeds, a.cfg.Logger, append(slices.Clone(a.cfg.Client), kgo.KeepControlRecords())...)
 	if err != nil {
 		return err
 	}
@@ -128,7 +126,6 @@ func (a *Archiver) load(ctx context.Context) error {
 			valid:   event.Validity{Partitions: a.cfg.Topics.Partitions},
 			counter: model.Counter{Epoch: t.Epoch}, first: t.Next, next: t.Next,
 		}
-		a.reached(int32(i), t.Next)
 	}
 	return nil
 }
@@ -145,6 +142,10 @@ func (a *Archiver) checkLog(ctx context.Context, client *kgo.Client) error {
 	}
 	for _, p := range a.parts {
 		switch {
+		case start[p.id] > p.next && p.next == 0:
+			return haltf("Kafka holds %s/%d from offset %d on only, and the archive has nothing of it: the records [0,%d) are gone from Kafka and were never archived. "+
+				"Anabranch needs the events topic from offset 0 on: start with a new topic %s and an empty bucket, give the topic a longer retention than the archiver is ever away, "+
+				"and bring history in with `anabranch import`", a.cfg.Topic, p.id, start[p.id], start[p.id], a.cfg.Topic)
 		case start[p.id] > p.next:
 			return haltf("the records [%d,%d) of %s/%d are in neither Kafka nor the archive: retention was shorter than the archiver's absence. "+
 				"Restore their objects below %s from a backup", p.next, start[p.id], a.cfg.Topic, p.id, model.RawEpochPrefix(p.topic, p.counter.Epoch))
@@ -215,19 +216,15 @@ func (a *Archiver) advance(ctx context.Context, p *partition, records []*kgo.Rec
 
 func (a *Archiver) write(ctx context.Context, p *partition, f file) error {
 	what := fmt.Sprintf("archive [%d,%d) of epoch %d of %s/%d", f.first, f.end, f.epoch, a.cfg.Topic, f.partition)
-	err := a.persist(ctx, what, func() error {
+	return a.persist(ctx, what, func() error {
 		end, put, err := a.store.write(ctx, f)
 		if err != nil {
 			return err
 		}
 		p.written(end)
-		a.wrote(f, put, end)
+		a.wrote(f, put)
 		return nil
 	})
-	if err == nil && f.closes && a.cfg.OnEnd != nil {
-		a.cfg.OnEnd(f.epoch, f.partition)
-	}
-	return err
 }
 
 // persist repeats op until it succeeds, halts, ctx ends or patience does.
@@ -250,11 +247,4 @@ func (a *Archiver) persist(ctx context.Context, what string, op func() error) er
 		return ctx.Err()
 	}
 	return api.Errorf(api.Unavailable, "%s, tried for %s: %w", what, a.cfg.Patience, err)
-}
-
-// Ends returns, by partition, up to where the archive reaches: a copy.
-func (a *Archiver) Ends() map[int32]int64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return maps.Clone(a.ends)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/anabranch/anabranch/infra/bucket/errbucket"
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/api"
+	"github.com/anabranch/anabranch/schemas/model"
 )
 
 // broker is an embedded Kafka with the topics and a client.
@@ -98,15 +99,13 @@ type running struct {
 	*Archiver
 	stop context.CancelFunc
 	done chan error
-	ends chan int64 // epochs, once for each partition that met their end
 }
 
 func (k *broker) archive(b *bucket.Bucket, limits Limits, change func(*Config)) *running {
 	k.t.Helper()
-	r := &running{done: make(chan error, 1), ends: make(chan int64, 1000)}
+	r := &running{done: make(chan error, 1)}
 	cfg := Config{
 		Bucket: b, Seeds: []string{k.addr}, Topics: k.topics, Client: []kgo.Opt{kafka.Local()}, Limits: limits,
-		OnEnd: func(epoch int64, _ int32) { r.ends <- epoch },
 	}
 	if change != nil {
 		change(&cfg)
@@ -121,20 +120,19 @@ func (k *broker) archive(b *bucket.Bucket, limits Limits, change func(*Config)) 
 	return r
 }
 
-// await waits until the archiver has met the end of an epoch n times.
-func (r *running) await(t *testing.T, epoch int64, n int) {
+// await waits until the archiver has met n marks that count, each partition's by itself.
+func (r *running) await(t *testing.T, n int64) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
-	for n > 0 {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for r.Stats().Marks < n {
 		select {
-		case e := <-r.ends:
-			if e == epoch {
-				n--
-			}
+		case <-tick.C:
 		case err := <-r.done:
 			t.Fatalf("the archiver returned: %v", err)
 		case <-deadline:
-			t.Fatalf("epoch %d did not end in %d partitions", epoch, n)
+			t.Fatalf("%d marks were met, want %d", r.Stats().Marks, n)
 		}
 	}
 }
@@ -163,7 +161,7 @@ func TestRun(t *testing.T) {
 	k.produce(0, 200)
 	first := k.archive(b, Limits{Rows: 25}, nil)
 	k.mark(1)
-	first.await(t, 0, 3)
+	first.await(t, 3)
 	if s := first.Stats(); s.Rows != 200 || s.Rejected != 20 || s.Marks != 3 || s.Bytes == 0 || s.Files < 8 {
 		t.Errorf("stats %+v", s)
 	}
@@ -174,15 +172,75 @@ func TestRun(t *testing.T) {
 	k.mark(1) // a repetition counts nowhere
 	k.mark(2)
 	second := k.archive(b, Limits{}, nil)
-	second.await(t, 1, 3)
+	second.await(t, 3)
 	logs := k.logs()
 	compare(t, b, kafka.HexID(k.topics.EventsID), logs)
-	for p, end := range second.Ends() {
-		if log := logs[p]; end != log[len(log)-1].Offset { // the last mark begins the next epoch
-			t.Errorf("partition %d is archived up to %d, its last mark lies at %d", p, end, log[len(log)-1].Offset)
+	for p, tail := range k.tails(b) {
+		if log := logs[p]; tail.Next != log[len(log)-1].Offset { // the last mark begins the next epoch
+			t.Errorf("partition %d is archived up to %d, its last mark lies at %d", p, tail.Next, log[len(log)-1].Offset)
 		}
 	}
 	must(t, second.end(t))
+}
+
+// tails returns where the archive of each partition ends.
+func (k *broker) tails(b *bucket.Bucket) []Tail {
+	k.t.Helper()
+	tails, err := Tails(k.t.Context(), b, kafka.HexID(k.topics.EventsID), k.topics.Partitions)
+	must(k.t, err)
+	return tails
+}
+
+// awaitTail waits until the archive of partition 0 reaches an offset.
+func (k *broker) awaitTail(b *bucket.Bucket, next int64) {
+	k.t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for k.tails(b)[0].Next != next {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			k.t.Fatalf("archived up to %+v, want %d", k.tails(b), next)
+		}
+	}
+}
+
+// TestRunPastTransactions: the chain covers the log's control records, at its end too, as no rows.
+func TestRunPastTransactions(t *testing.T) {
+	k := startBroker(t, 1)
+	b := openBucket(t)
+	writer, err := kafka.Dial([]string{k.addr}, nil, kafka.Local(), kgo.TransactionalID("writer"))
+	must(t, err)
+	defer writer.Close()
+	for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
+		must(t, writer.BeginTransaction())
+		r := record(0, 0, i)
+		must(t, writer.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Key: r.Key, Value: r.Value}).FirstErr())
+		must(t, writer.EndTransaction(t.Context(), end))
+	}
+	a := k.archive(b, Limits{Age: 20 * time.Millisecond}, nil)
+	k.awaitTail(b, 6)
+	must(t, a.end(t))
+	// Retention takes everything: what was archived is not missed, the last control record neither.
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: "events", At: 6})
+	_, err = kadm.NewClient(k.client).DeleteRecords(t.Context(), offsets)
+	must(t, err)
+	a = k.archive(b, Limits{}, nil)
+	k.mark(1)
+	a.await(t, 1)
+	must(t, a.end(t))
+	x, _, err := ReadIndex(t.Context(), b, 0)
+	must(t, err)
+	must(t, x.CheckChain(model.Cut{}, model.Cut{0: 6}))
+	var rows int64
+	for _, o := range x.Objects {
+		rows += o.Rows
+	}
+	if rows != 2 {
+		t.Errorf("%d rows, want those of the 2 committed transactions", rows)
+	}
 }
 
 // TestRunByAge archives without any mark or full file, and again nothing where nothing is new.
@@ -191,14 +249,7 @@ func TestRunByAge(t *testing.T) {
 	b := openBucket(t)
 	k.produce(0, 9)
 	a := k.archive(b, Limits{Age: 20 * time.Millisecond}, nil)
-	deadline := time.After(20 * time.Second)
-	for tick := time.NewTicker(5 * time.Millisecond); a.Ends()[0] != 9; {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("archived up to %v", a.Ends())
-		}
-	}
+	k.awaitTail(b, 9)
 	must(t, a.end(t))
 	if x, _, err := ReadIndex(t.Context(), b, 0); err != nil || len(x.Objects) == 0 || len(x.End) > 0 {
 		t.Errorf("index %+v: %v", x, err)
@@ -217,7 +268,7 @@ func TestRunOutlivesFailures(t *testing.T) {
 	k.produce(0, 60)
 	k.mark(1)
 	a := k.archive(faulty, Limits{Rows: 10}, nil)
-	a.await(t, 0, 2)
+	a.await(t, 2)
 	must(t, a.end(t))
 	compare(t, b, kafka.HexID(k.topics.EventsID), k.logs())
 }
@@ -243,7 +294,23 @@ func TestRunHalts(t *testing.T) {
 		_, err := kadm.NewClient(k.client).DeleteRecords(t.Context(), offsets)
 		must(t, err)
 		err = k.archive(openBucket(t), Limits{}, nil).failed(t)
-		halted(t, err, "[0,4)", "events/0", "backup")
+		halted(t, err, "[0,4)", "events/0", "never archived", "from offset 0 on", "anabranch import")
+		if strings.Contains(err.Error(), "backup") {
+			t.Errorf("%v: there is no backup of what was never archived", err)
+		}
+	})
+	t.Run("records between the archive and the log are gone", func(t *testing.T) {
+		k := startBroker(t, 1)
+		k.produce(0, 10)
+		b := openBucket(t)
+		s := &store{bucket: b, topicID: kafka.HexID(k.topics.EventsID)}
+		_, _, err := s.write(t.Context(), file{end: 2})
+		must(t, err)
+		offsets := kadm.Offsets{}
+		offsets.Add(kadm.Offset{Topic: "events", At: 4})
+		_, err = kadm.NewClient(k.client).DeleteRecords(t.Context(), offsets)
+		must(t, err)
+		halted(t, k.archive(b, Limits{}, nil).failed(t), "[2,4)", "events/0", "backup")
 	})
 	t.Run("the log is shorter", func(t *testing.T) {
 		k := startBroker(t, 1)

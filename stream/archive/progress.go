@@ -19,7 +19,6 @@ type Stats struct {
 type progress struct {
 	mu    sync.Mutex
 	stats Stats
-	ends  map[int32]int64
 }
 
 // Stats returns the counts so far.
@@ -29,18 +28,8 @@ func (g *progress) Stats() Stats {
 	return g.stats
 }
 
-func (g *progress) reached(partition int32, end int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ends == nil {
-		g.ends = map[int32]int64{}
-	}
-	g.ends[partition] = end
-}
-
 // wrote counts a file that led to the objects put, which are fewer rows where others were adopted.
-func (g *progress) wrote(f file, put []model.Object, end int64) {
-	g.reached(f.partition, end)
+func (g *progress) wrote(f file, put []model.Object) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, o := range put {

@@ -17,7 +17,7 @@ func TestRunTopicRecreated(t *testing.T) {
 	k.mark(1)
 	b := openBucket(t)
 	a := k.archive(b, Limits{}, nil)
-	a.await(t, 0, 1)
+	a.await(t, 1)
 	_, err := kadm.NewClient(k.client).DeleteTopics(t.Context(), "events")
 	must(t, err)
 	_, err = kafka.EnsureTopics(t.Context(), k.client, kafka.Spec{Partitions: 1})

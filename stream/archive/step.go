@@ -65,7 +65,8 @@ func (p *partition) step(r *kgo.Record, now time.Time) (f file, complete bool, e
 		return file{}, false, nil
 	}
 	n, isMark := kafka.MarkNumber(r)
-	if isMark && n == p.counter.Epoch+1 {
+	control := r.Attrs.IsControl()
+	if !control && isMark && n == p.counter.Epoch+1 {
 		f = p.cut(r.Offset)
 		f.closes = true
 		p.counter.Epoch = n
@@ -75,7 +76,7 @@ func (p *partition) step(r *kgo.Record, now time.Time) (f file, complete bool, e
 	if p.next == p.first {
 		p.since = now
 	}
-	if !isMark {
+	if !isMark && !control {
 		if err := p.add(r); err != nil {
 			return file{}, false, err
 		}

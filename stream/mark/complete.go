@@ -71,7 +71,6 @@ func (c Closer) index(ctx context.Context, epoch int64) (*model.Index, error) {
 func (c Closer) await(ctx context.Context, epoch int64) (*model.Index, error) {
 	poll := time.NewTicker(c.Poll)
 	defer poll.Stop()
-	archived := c.Archived
 	for {
 		x, err := c.index(ctx, epoch)
 		if err != nil {
@@ -89,10 +88,6 @@ func (c Closer) await(ctx context.Context, epoch int64) (*model.Index, error) {
 			return nil, api.Errorf(api.Unavailable, "the archive has not reached the mark in partitions %v within %s: "+
 				"check that `anabranch archive` runs, then run the same command again", missing, c.Wait)
 		case <-poll.C:
-		case _, open := <-archived:
-			if !open {
-				archived = nil // never ready again
-			}
 		}
 	}
 }

@@ -40,9 +40,6 @@ type Closer struct {
 	Poll   time.Duration    // between two looks at the archive; default 200ms
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default discards
-
-	// Archived, where set, tells that the archive has moved, so that waiting need not last a Poll.
-	Archived <-chan struct{}
 }
 
 // Close ends the current epoch at the mark with this label, which is written unless it exists, and
