@@ -124,34 +124,6 @@ func (s *Store) LoadBlobs(ctx context.Context, keys []string) ([][]byte, error) 
 	return MGet(ctx, s.client, keys...)
 }
 
-// State is a partition's fence and some of its blobs, read at one instant.
-type State struct {
-	// Fence is the partition's fence; OK is false where there is none.
-	Fence Fence
-	OK    bool
-	// Blobs has one element for each key asked for, nil where the key is missing.
-	Blobs [][]byte
-}
-
-// ReadState reads the fence of a partition and blobs of the same slot in one MGET, so that they
-// belong together. The blob keys carry an incarnation that the caller knows from an earlier fence:
-// compare it with Fence.Incarnation and read again where they differ.
-func (s *Store) ReadState(ctx context.Context, keys Keys, blobKeys ...string) (State, error) {
-	values, err := MGet(ctx, s.client, append([]string{keys.Fence()}, blobKeys...)...)
-	if err != nil {
-		return State{}, err
-	}
-	state := State{Blobs: values[1:]}
-	if values[0] == nil {
-		return state, nil
-	}
-	if state.Fence, err = ParseFence(string(values[0])); err != nil {
-		return State{}, fmt.Errorf("read state at %s: %w", keys.Fence(), err)
-	}
-	state.OK = true
-	return state, nil
-}
-
 // MGet reads keys of one slot at one instant; a missing key gives nil, an empty value an empty slice.
 func MGet(ctx context.Context, client goredis.UniversalClient, keys ...string) ([][]byte, error) {
 	if len(keys) == 0 {

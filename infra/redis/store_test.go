@@ -70,13 +70,13 @@ func TestCommitWritesDeletesAndMovesTheFence(t *testing.T) {
 		if err != nil || !res.OK {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
-		state, err := store.ReadState(t.Context(), keys, a, b, binary)
-		if err != nil {
-			t.Fatal(err)
+		fence, _, ok, err := store.ReadFence(t.Context(), keys)
+		if err != nil || !ok || fence != fenceAt(6) {
+			t.Errorf("fence %+v, %v, %v", fence, ok, err)
 		}
-		want := State{Fence: fenceAt(6), OK: true, Blobs: [][]byte{nil, []byte("2"), {0, 255, '\n'}}}
-		if diff := cmp.Diff(want, state); diff != "" {
-			t.Error(diff)
+		blobs, err := store.LoadBlobs(t.Context(), []string{a, b, binary})
+		if diff := cmp.Diff([][]byte{nil, []byte("2"), {0, 255, '\n'}}, blobs); err != nil || diff != "" {
+			t.Error(err, diff)
 		}
 	})
 }
@@ -234,9 +234,13 @@ func TestRacingOwnersCountExactlyOnce(t *testing.T) {
 		if total != target {
 			t.Errorf("%d commits accepted, want %d (by owner: %v)", total, target, accepted)
 		}
-		state, err := NewStore(client).ReadState(t.Context(), keys, keys.Global("01J"))
-		if err != nil || string(state.Blobs[0]) != fmt.Sprint(target) || state.Fence.Next != target {
-			t.Errorf("blob %q, fence %+v, %v, want %d", state.Blobs, state.Fence, err, target)
+		fence, _, _, err := NewStore(client).ReadFence(t.Context(), keys)
+		if err != nil || fence.Next != target {
+			t.Errorf("fence %+v, %v, want %d", fence, err, target)
+		}
+		blobs, err := NewStore(client).LoadBlobs(t.Context(), []string{keys.Global("01J")})
+		if err != nil || string(blobs[0]) != fmt.Sprint(target) {
+			t.Errorf("blob %q, %v, want %d", blobs, err, target)
 		}
 	})
 }
