@@ -78,8 +78,8 @@ func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
 	if origin.Offset < l.start {
 		o.fence, o.raw = redis.Fence{Next: origin.Offset}, ""
 		return redis.Fence{}, "", haltf("partition %d: live state for the floor %d has to be filled from offset %d, but Kafka holds records from offset %d on only; "+
-			"raise the retention of topic %s and publish a generation whose cut lies behind that offset",
-			o.partition, origin.Base, origin.Offset, l.start, o.r.cfg.Topic)
+			"raise the retention of topic %s and publish a generation whose cut lies behind that offset (`anabranch nightly`)%s",
+			o.partition, origin.Base, origin.Offset, l.start, o.r.cfg.Topic, o.r.beginning(origin))
 	}
 	fence := redis.Fence{
 		TopicID: l.topicID, Base: origin.Base, Epoch: origin.Epoch, Next: origin.Offset, Target: l.end,
@@ -96,6 +96,15 @@ func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
 	}
 	o.r.cfg.Logger.Info("live state opened", "partition", o.partition, "from", fence.Next, "to", fence.Target, "base", fence.Base, "incarnation", fence.Incarnation)
 	return fence, result.Stored, nil
+}
+
+// beginning adds what to do where the log has lost its very first records, which perhaps nobody has.
+func (r *Runner) beginning(origin Origin) string {
+	if origin.Offset > 0 {
+		return ""
+	}
+	return fmt.Sprintf("; if the archive does not hold the missing records either, no generation can: Anabranch needs the events topic from offset 0 on, "+
+		"so start with a new topic %s and an empty bucket, and bring history in with `anabranch import`", r.cfg.Topic)
 }
 
 // verify looks after an idle partition: is its fence still the stored one, does the floor ask for a

@@ -542,7 +542,8 @@ func TestOriginGone(t *testing.T) {
 	r, _ := s.start(s.config(s.redis))
 	s.await("a halt", func() bool {
 		st := r.Status()
-		return len(st) == 1 && st[0].Halted && strings.Contains(st[0].Reason, "has to be filled from offset 0")
+		return len(st) == 1 && st[0].Halted && strings.Contains(st[0].Reason, "has to be filled from offset 0") &&
+			strings.Contains(st[0].Reason, "anabranch import") && st[0].Next == 0 && st[0].End == 50
 	})
 	if _, ok := s.fences(); ok {
 		t.Error("a fence was opened nevertheless")
