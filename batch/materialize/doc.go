@@ -22,5 +22,6 @@
 // Replace rebuilds the partitions whose inputs changed, which a small object per date remembers. It also
 // remembers the mark up to which a partition was built, and a partition never goes back to an earlier one:
 // several marks may share a date. Two nights that run at the same instant may still cross between look and
-// write; the later mark's night, run again, finds its partition stale and rebuilds it.
+// write. The later mark's night, run again, then finds its partition stale by record or by number of rows and
+// rebuilds it; only where both are as they should be by accident does it take --force.
 package materialize
