@@ -3,6 +3,7 @@ package artifact
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"sort"
 	"unsafe"
 
@@ -48,13 +49,16 @@ func (t *Table) check(c model.Column) error {
 		return err
 	}
 	rows := t.file.Rows
+	if rows < 0 || rows > math.MaxInt32 {
+		return fmt.Errorf("%d rows", rows)
+	}
 	switch c.Type {
 	case model.Float32, model.Vector:
 		per := int64(1)
 		if c.Type == model.Vector {
 			per = int64(c.Dim)
 		}
-		if per < 1 || per > 1<<20 || rows < 0 || int64(len(values)) != 4*per*rows {
+		if per < 1 || per > 1<<20 || int64(len(values)) != 4*per*rows {
 			return fmt.Errorf("%d bytes of values for %d rows of dimension %d", len(values), rows, per)
 		}
 		return nil

@@ -6,9 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/plugin/kprom"
 )
 
 // Dial returns a client with the options that every part of Anabranch relies on; opts come last and
@@ -46,9 +44,3 @@ func Dial(seeds []string, logger *slog.Logger, opts ...kgo.Opt) (*kgo.Client, er
 // Local are options for a broker on the same machine, such as the embedded one: metadata is asked
 // for again after 20 ms instead of seconds, because asking costs nothing there.
 func Local() kgo.Opt { return kgo.MetadataMinAge(20 * time.Millisecond) }
-
-// Metrics registers a client's metrics as anabranch_kafka_<role>_*. Every client of a process needs
-// a role of its own, such as "live".
-func Metrics(reg prometheus.Registerer, role string) kgo.Opt {
-	return kgo.WithHooks(kprom.NewMetrics("anabranch_kafka", kprom.Subsystem(role), kprom.Registerer(reg)))
-}
