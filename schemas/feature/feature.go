@@ -40,39 +40,44 @@ const (
 // GlobalID is the id of the only member of the global entity.
 const GlobalID = "all"
 
-// Aggregate names a monoid of schemas/agg.
-type Aggregate string
-
-// The aggregates.
-const (
-	Count        Aggregate = "count"
-	DecayedCount Aggregate = "decayed_count"
-	Last         Aggregate = "last"
-	LastN        Aggregate = "last_n"
-	TopK         Aggregate = "top_k"
-)
-
-// Filter says which events a feature is computed from.
+// Filter says which events a feature is computed from: those of one of the types, for which all the
+// conditions hold.
 type Filter struct {
-	Types []string `yaml:"types" json:"types,omitempty"` // empty: all
+	Types []string    `yaml:"types" json:"types,omitempty"` // empty: all
+	Where []Condition `yaml:"-" json:"where,omitempty"`
 }
 
-// Definition is one feature.
+// Definition is one feature. A key that its aggregate gives no meaning to has the zero value.
 type Definition struct {
-	Name      string    `yaml:"name" json:"name"`
-	Entity    Entity    `yaml:"entity" json:"entity"`
-	From      Filter    `yaml:"from" json:"from"`
-	Aggregate Aggregate `yaml:"aggregate" json:"aggregate"`
-	Of        string    `yaml:"of" json:"of,omitempty"`
-	By        string    `yaml:"by" json:"by,omitempty"`
-	Window    Window    `yaml:"window" json:"window"`
-	HalfLife  Window    `yaml:"half_life" json:"half_life,omitzero"`
-	N         int       `yaml:"n" json:"n,omitempty"`
+	Name        string    `yaml:"name" json:"name"`
+	Description string    `yaml:"description" json:"-"`
+	Entity      Entity    `yaml:"entity" json:"entity"`
+	By          string    `yaml:"by" json:"by,omitempty"` // a text field: one value for each of its values
+	From        Filter    `yaml:"from" json:"from"`
+	Aggregate   Aggregate `yaml:"aggregate" json:"aggregate"`
+	Of          string    `yaml:"of" json:"of,omitempty"` // the operand: a field, or Interaction
+	Numerator   *Filter   `yaml:"-" json:"numerator,omitempty"`
+	Denominator *Filter   `yaml:"-" json:"denominator,omitempty"` // nil: all of From
+	Window      Window    `yaml:"window" json:"window"`
+	HalfLife    Window    `yaml:"half_life" json:"half_life,omitzero"`
+	N           int       `yaml:"n" json:"n,omitempty"`
+	Precision   int       `yaml:"-" json:"precision,omitempty"` // of distinct, 4 to 14; Parse fills in 11
+	Bounds      []float64 `yaml:"-" json:"bounds,omitempty"`    // of histogram, rising
+}
+
+// Derived is a feature computed at read time from other features of its entity.
+type Derived struct {
+	Name        string `json:"name"`
+	Description string `json:"-"`
+	Entity      Entity `json:"entity"`
+	Expr        string `json:"expr"`
 }
 
 // Catalogue is a validated list of definitions.
 type Catalogue struct {
-	Features []Definition `yaml:"features" json:"features"`
+	Fields   map[string]Type `yaml:"-" json:"fields,omitempty"` // declared fields, see Type
+	Features []Definition    `yaml:"features" json:"features"`
+	Derived  []Derived       `yaml:"-" json:"derived,omitempty"`
 }
 
 //go:embed default.yaml
