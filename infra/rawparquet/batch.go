@@ -117,13 +117,13 @@ func raw(a *array.Binary, i int) *string {
 	return &s
 }
 
-// column is an arrow array of values that hold no memory of the batch.
-type column[T any] interface {
+// values is an arrow array of values that hold no memory of the batch.
+type values[T any] interface {
 	IsValid(i int) bool
 	Value(i int) T
 }
 
-func pick[T any](c column[T], i int) *T {
+func pick[T any](c values[T], i int) *T {
 	if !c.IsValid(i) {
 		return nil
 	}

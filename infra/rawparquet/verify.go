@@ -15,6 +15,10 @@ var ErrDamaged = errors.New("damaged file")
 // ReadVerified reads an object of the raw archive as Read does, but only after its size and SHA-256
 // were found to be the expected ones, and refuses files without a Span. Errors name the object.
 func ReadVerified(ctx context.Context, b *bucket.Bucket, key string, size int64, sha256 string, columns []string, fn func(Batch) error) (Footer, error) {
+	return readVerified(ctx, b, key, size, sha256, func(data []byte) (Footer, error) { return Read(data, columns, fn) })
+}
+
+func readVerified(ctx context.Context, b *bucket.Bucket, key string, size int64, sha256 string, read func([]byte) (Footer, error)) (Footer, error) {
 	data, _, err := b.Get(ctx, key)
 	if err != nil {
 		return Footer{}, fmt.Errorf("read raw file: %w", err)
@@ -22,7 +26,7 @@ func ReadVerified(ctx context.Context, b *bucket.Bucket, key string, size int64,
 	if err := Verify(key, data, size, sha256); err != nil {
 		return Footer{}, err
 	}
-	footer, err := Read(data, columns, fn)
+	footer, err := read(data)
 	if err == nil {
 		_, err = footer.Span()
 	}
