@@ -9,20 +9,19 @@ import (
 	"github.com/anabranch/anabranch/infra/rawparquet"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/go-json-experiment/json"
 )
 
 // columns are what batch reads of a raw file.
-var columns = []string{"offset", "event_id", "user_id", "item_id", "type", "value", "event_time", "category", "reject"}
+var columns = []string{
+	"offset", "event_id", "user_id", "item_id", "type", "value", "event_time",
+	"session_id", "context", "properties", "category", "price", "reject",
+}
 
-// row is a valid event. Texts other than eventID are those of a dictionary.
+// row is a valid event. Ids of users and items and the type are texts of a dictionary.
 type row struct {
-	eventID  string
-	item     string
-	kind     string
-	stamp    *event.Stamp
-	value    float64
-	hasValue bool
-
+	event     event.Event
+	value     float64
 	time, seq int64
 
 	userNo, itemNo, kindNo int32
@@ -123,24 +122,61 @@ func (d *decoder) chunk(f *File, in rawparquet.Batch, next *int64) (*chunk, erro
 		if in.UserID.IsNull(i) || in.ItemID.IsNull(i) || in.Type.IsNull(i) || in.EventID.IsNull(i) || in.EventTime.IsNull(i) {
 			return nil, fmt.Errorf("offset %d is neither rejected nor a whole event", offset)
 		}
-		c.rows = append(c.rows, d.row(in, i, f.seq(offset), ids.at(i)))
+		r, err := d.row(in, i, f.seq(offset), ids.at(i))
+		if err != nil {
+			return nil, fmt.Errorf("offset %d: %w", offset, err)
+		}
+		c.rows = append(c.rows, r)
 	}
 	return c, nil
 }
 
-func (d *decoder) row(in rawparquet.Batch, i int, seq int64, eventID string) row {
-	r := row{eventID: eventID, seq: seq, time: in.EventTime.Value(i)}
+func (d *decoder) row(in rawparquet.Batch, i int, seq int64, eventID string) (row, error) {
+	r := row{seq: seq, time: in.EventTime.Value(i)}
 	r.userNo = d.users.of(in.UserID.Value(i))
 	r.itemNo = d.items.of(in.ItemID.Value(i))
 	r.kindNo = d.kinds.of(in.Type.Value(i))
-	r.item, r.kind = d.items.texts[r.itemNo], d.kinds.texts[r.kindNo]
+	e := &r.event
+	*e = event.Event{
+		ID: eventID, UserID: d.users.texts[r.userNo], ItemID: d.items.texts[r.itemNo], Type: d.kinds.texts[r.kindNo],
+		Time: event.Millis(r.time),
+	}
 	if in.Value.IsValid(i) {
-		r.value, r.hasValue = in.Value.Value(i), true
+		r.value = in.Value.Value(i)
+		v := r.value
+		e.Value = &v
+	}
+	if in.SessionID.IsValid(i) {
+		e.SessionID = strings.Clone(in.SessionID.Value(i))
 	}
 	if in.Category.IsValid(i) {
-		r.stamp = d.stamp(in.Category.Value(i))
+		e.Stamp = d.stamp(in.Category.Value(i))
 	}
-	return r
+	if in.Price.IsValid(i) {
+		stamp := event.Stamp{}
+		if e.Stamp != nil {
+			stamp = *e.Stamp
+		}
+		price := in.Price.Value(i)
+		stamp.Price, e.Stamp = &price, &stamp
+	}
+	return r, attributes(in, i, e)
+}
+
+// attributes reads the maps of an event.
+func attributes(in rawparquet.Batch, i int, e *event.Event) error {
+	for _, m := range []struct {
+		name string
+		from *array.String
+		into any
+	}{{"context", in.Context, &e.Context}, {"properties", in.Properties, &e.Properties}} {
+		if m.from.IsValid(i) {
+			if err := json.Unmarshal([]byte(m.from.Value(i)), m.into); err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (d *decoder) stamp(category string) *event.Stamp {

@@ -27,7 +27,7 @@ func (e *engine) finish() (Result, error) {
 		w.encodeItems(itemRow, itemStates)
 	})
 	e.plans.global.Prune(e.global, e.o.AsOf)
-	global := e.plans.global.AppendView(nil, e.global)
+	global := e.plans.global.NewCodec().AppendView(nil, e.global)
 	for _, encode := range []func() (artifact.Encoded, error){
 		func() (artifact.Encoded, error) { return artifact.UserView(userIDs, states, histories) },
 		func() (artifact.Encoded, error) { return artifact.ItemView(itemIDs, itemStates) },
@@ -73,25 +73,25 @@ func ranks(texts []string, known func(int32) bool) (row []int32, sorted []string
 }
 
 func (w *worker) encodeUsers(row []int32, into [][]byte) {
-	plan := w.engine.plans.user
+	plan, codec := w.engine.plans.user, w.engine.plans.user.NewCodec()
 	for i, u := range w.users {
 		if u == nil {
 			continue
 		}
 		plan.Prune(u.bucket, w.engine.o.AsOf)
-		into[row[int32(i)*w.of+w.self]] = plan.AppendView(nil, u.bucket)
+		into[row[int32(i)*w.of+w.self]] = codec.AppendView(nil, u.bucket)
 		u.bucket = nil
 	}
 }
 
 func (w *worker) encodeItems(row []int32, into [][]byte) {
-	plan := w.engine.plans.item
+	plan, codec := w.engine.plans.item, w.engine.plans.item.NewCodec()
 	for i, x := range w.items {
 		if x == nil {
 			continue
 		}
 		plan.Prune(x.bucket, w.engine.o.AsOf)
-		into[row[int32(i)*w.of+w.self]] = plan.AppendView(nil, x.bucket)
+		into[row[int32(i)*w.of+w.self]] = codec.AppendView(nil, x.bucket)
 		x.bucket = nil
 	}
 }

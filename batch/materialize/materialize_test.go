@@ -153,13 +153,17 @@ func compareView(t *testing.T, entity feature.Entity, tab *artifact.Table, membe
 		t.Errorf("%d %s views, want %d", ids.Len(), entity, len(members))
 	}
 	for i := range ids.Len() {
-		view, err := plan.DecodeView(states.At(i))
-		if err != nil {
+		reader := plan.NewReader()
+		if _, err := plan.DecodeView(states.At(i)); err != nil {
 			t.Fatal(err)
 		}
 		for _, at := range []int64{label.UnixMilli(), label.Add(100 * time.Minute).UnixMilli(), label.AddDate(0, 0, 6).UnixMilli()} {
+			reader.Begin(at)
+			if err := reader.AddView(states.At(i)); err != nil {
+				t.Fatal(err)
+			}
 			for n, f := range plan.Features {
-				want, got := answer(f.Def, members[ids.Text(i)], at), comparable(plan.ReadFeature(n, at, view))
+				want, got := answer(f.Def, members[ids.Text(i)], at), comparable(reader.Value(n))
 				if diff := cmp.Diff(want, got, approx); diff != "" {
 					t.Errorf("%s of %s at %d:\n%s", f.Def.Name, ids.Text(i), at, diff)
 				}

@@ -1,6 +1,7 @@
 package materialize_test
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -51,10 +52,7 @@ func answer(d feature.Definition, events []batchtest.Logged, t int64) any {
 		return top(d, in)
 	}
 	slices.SortFunc(in, func(a, b batchtest.Logged) int {
-		if a.Event.Time != b.Event.Time {
-			return int(b.Event.Time - a.Event.Time)
-		}
-		return int(b.Seq>>1 - a.Seq>>1) // halved: the difference to an import's position would overflow
+		return cmp.Or(cmp.Compare(b.Event.Time, a.Event.Time), cmp.Compare(b.Seq, a.Seq))
 	})
 	items := []string{}
 	for _, l := range in[:min(max(d.N, 1), len(in))] {
@@ -91,28 +89,28 @@ func top(d feature.Definition, in []batchtest.Logged) []agg.Counted {
 
 // comparable turns what a view answers into what the oracle answers.
 func comparable(v agg.Value) any {
-	switch x := v.(type) {
-	case nil:
+	switch v.Kind() {
+	case agg.KindNull:
 		return []string{}
-	case string:
-		return []string{x}
-	case []agg.Interaction:
+	case agg.KindText:
+		text, _ := v.Text()
+		return []string{text}
+	case agg.KindInteractions:
 		items := []string{}
-		for _, i := range x {
+		for _, i := range v.Interactions() {
 			items = append(items, i.Item)
 		}
 		return items
-	case []tile.Group:
+	case agg.KindGroups:
 		sums := map[string]float64{}
-		for _, g := range x {
-			sums[g.Key] = g.Value
+		for _, g := range v.Groups() {
+			sums[g.Key], _ = g.Value.Float64()
 		}
 		return sums
-	case agg.Top:
-		if x.Keys == nil {
-			return []agg.Counted{}
-		}
-		return x.Keys
+	case agg.KindTop:
+		top, _ := v.Top()
+		return slices.Clone(append([]agg.Counted{}, top.Keys...))
 	}
-	return v
+	n, _ := v.Int64()
+	return n
 }

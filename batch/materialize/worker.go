@@ -1,7 +1,6 @@
 package materialize
 
 import (
-	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/tile"
 )
 
@@ -16,6 +15,7 @@ type worker struct {
 	entryOf map[[2]int32]int32 // (user, item) to the entry
 
 	daily dailyParts
+	row   tile.Row
 }
 
 // user is the state of a user while history is read.
@@ -48,13 +48,12 @@ func (w *worker) addToUsers(c *chunk, aggregate bool) {
 			continue
 		}
 		u := w.user(r.userNo)
-		if u.recent.Seen(r.eventID, c.file.Epoch) {
+		if u.recent.Seen(tile.HashID(r.event.ID), c.file.Epoch) {
 			c.skip[i] = true
 			continue
 		}
-		e := r.event()
-		w.engine.user.UpdateSince(u.bucket, &e, r.seq, w.engine.o.AsOf)
-		w.addEntry(r, &e)
+		w.update(w.engine.plans.user, u.bucket, r)
+		w.addEntry(r)
 		if aggregate {
 			w.daily.addUser(c.file.Date, r)
 		}
@@ -69,31 +68,26 @@ func (w *worker) addToItems(c *chunk, aggregate bool) {
 		if c.skip[i] || !mine && w.self != 0 {
 			continue
 		}
-		e := r.event()
 		if w.self == 0 {
-			w.engine.plans.global.UpdateSince(w.engine.global, &e, r.seq, w.engine.o.AsOf)
+			w.update(w.engine.plans.global, w.engine.global, r)
 		}
 		if !mine {
 			continue
 		}
-		w.engine.item.UpdateSince(w.item(r.itemNo).bucket, &e, r.seq, w.engine.o.AsOf)
+		w.update(w.engine.plans.item, w.item(r.itemNo).bucket, r)
 		if aggregate {
-			w.daily.addItem(c.file.Date, r, w.engine.o.Weights.Of(r.kind, e.Value))
+			w.daily.addItem(c.file.Date, r, w.engine.o.Weights.Of(r.event.Type, r.event.Value))
 		}
 	}
 }
 
-// event returns what features see of the row. The user's id is not among it.
-func (r *row) event() event.Event {
-	e := event.Event{ItemID: r.item, Type: r.kind, Time: event.Millis(r.time), Stamp: r.stamp}
-	if r.hasValue {
-		v := r.value // states keep the pointer; it must not hold the chunk
-		e.Value = &v
-	}
-	return e
+// update adds a row to a bucket of the plan.
+func (w *worker) update(p *tile.Plan, b tile.Bucket, r *row) {
+	p.Fill(&w.row, &r.event, r.seq)
+	p.UpdateSince(b, &w.row, w.engine.o.AsOf)
 }
 
-func (w *worker) addEntry(r *row, e *event.Event) {
+func (w *worker) addEntry(r *row) {
 	key := [2]int32{r.userNo, r.itemNo}
 	n, known := w.entryOf[key]
 	if !known {
@@ -102,7 +96,7 @@ func (w *worker) addEntry(r *row, e *event.Event) {
 		w.entries = append(w.entries, entry{user: r.userNo, item: r.itemNo, last: r.time})
 	}
 	x := &w.entries[n]
-	x.weight += w.engine.o.Weights.Of(r.kind, e.Value)
+	x.weight += w.engine.o.Weights.Of(r.event.Type, r.event.Value)
 	x.last = max(x.last, r.time)
 }
 
