@@ -1,12 +1,29 @@
-// Package agg holds the aggregates as monoids, one small file each. A partial is what an aggregate
-// knows about some events; Update adds an event, Merge joins two partials, Finalize reads the
-// answer. Update may work in place: the partial that went in is not to be used again. Merge and
-// Finalize leave their arguments alone and share no memory that Update would change.
+// Package agg holds the aggregates as monoids, one small file each. A [Partial] is what an aggregate
+// knows about some events; Update adds an event, Merge joins the partials of two sets of events, Fold
+// joins one straight from its encoding, Finalize reads the answer. Every engine uses these and no
+// other arithmetic.
 //
-// What is exact: count; last and last_n (ordered by event time, then position); top_k while at most
-// its cap of distinct keys was seen in a tile, which the answer says. decayed_count is a float sum:
-// each event adds 2^((t − tile start)/half-life), so merge order changes the answer by at most a few
-// ulps of the sum, since all terms are positive.
+// # What is exact
+//
+//   - count, ratio, histogram, min, max: exact.
+//   - sum and mean of integers, times, booleans and decimals: exact, in 128 bits; a mean is rounded once.
+//   - sum and mean of floats: double-double arithmetic (Dekker 1971; Knuth's TwoSum). Whatever the
+//     order of n additions and merges, the answer differs from the true sum by at most
+//     2^-52·|sum| + n·2^-100·Σ|x|.
+//   - first, last, last_n: exact; events are ordered by event time, then position.
+//   - top_k: exact while a tile has met at most its cap of distinct keys (four times k, at least 32).
+//     Beyond that counts are those of SpaceSaving (Metwally et al. 2005), too high by at most the
+//     least count kept, and the answer says so.
+//   - distinct: HyperLogLog++ (Heule et al. 2013) with the estimator of Ertl 2017; standard error
+//     1.04/√(2^precision), next to none below 2^precision/4 members. The sketch is canonical: it depends
+//     on the set of members only.
+//   - decayed_count, decayed_sum: float sums as of the tile's start; n additions differ from the true
+//     value by at most (n+4)·2^-52·Σ|term|.
+//
+// # Sharing
+//
+// Key says which partials are the same. sum and mean of a field keep the same partial, as do features
+// that differ in their window only, so a state holds it once.
 package agg
 
 import (
@@ -15,58 +32,110 @@ import (
 	"github.com/anabranch/anabranch/schemas/feature"
 )
 
+// Kind says what an Operand holds.
+type Kind uint8
+
+// The kinds. Integers, booleans (0 or 1), times (Unix ms) and decimals (units of 10^-scale) are Int.
+const (
+	Absent Kind = iota
+	Int
+	Float
+	Text
+)
+
+// Operand is a field of an event as its declared type reads it.
+type Operand struct {
+	Kind  Kind
+	Int   int64
+	Float float64
+	Text  string
+}
+
 // Input is what an aggregate may see of an event.
 type Input struct {
-	Time      int64 // event time, Unix ms
-	Seq       int64 // position, as one number that orders records (event.Position, see tile.Seq)
-	TileStart int64 // start of the tile that contains Time, Unix ms
-	Item      string
-	Type      string
-	Value     *float64
+	Time  int64   // event time, Unix ms
+	Seq   int64   // position, as one number that orders records (tile.Seq)
+	Start int64   // start of the tile that contains Time, Unix ms
+	Of    Operand // the field that is aggregated; never Absent where the aggregate needs one
+
+	Numerator, Denominator bool // ratio: whether the event matches
+
+	Item, Type string  // last_n of interactions
+	Value      Operand // the same: Float or Absent
 }
 
-// Partial is the state of an aggregate over some events. Its concrete type is the monoid's.
-type Partial any
+// Partial is the state of an aggregate over some events; the zero value is that of none. What the
+// fields hold is the monoid's business.
+type Partial struct {
+	N, A, B, C int64
+	Text       string
+	Set        any // a pointer to a set of variable size, nil while it is empty
+}
 
-// Monoid is an aggregate. Merge is associative and commutative, Zero its identity.
+// Monoid is an aggregate. Merge is associative and commutative (up to the bounds of the package
+// comment), the zero Partial its identity.
 type Monoid interface {
-	// Zero returns the partial of no events.
-	Zero() Partial
-	// Update returns p with the event added; it may reuse p's memory.
-	Update(p Partial, in Input) Partial
-	// Merge returns the partial of the events of both. The tile starts of a and b are equal.
-	Merge(a, b Partial) Partial
-	// Finalize returns the answer at instant t (Unix ms) over the partials of several tiles.
-	Finalize(tiles []TilePartial, t int64) Value
-	// Append adds p's encoding to dst.
-	Append(dst []byte, p Partial) []byte
-	// Decode reads one partial and returns what follows it.
-	Decode(b []byte) (Partial, []byte, error)
+	// Key identifies the partials: monoids of equal keys update, merge and encode alike.
+	Key() string
+	// Update adds an event to p.
+	Update(p *Partial, in *Input)
+	// Merge adds the events of q, of the same tile, to p. It leaves q alone and keeps none of its memory
+	// but texts.
+	Merge(p, q *Partial)
+	// Append writes p, which is not the partial of no events.
+	Append(e *Encoder, p *Partial)
+	// Fold adds an encoded partial to p. Scale is 1, except when a decaying aggregate's tiles are
+	// added up at an instant (see Decaying).
+	Fold(p *Partial, d *Decoder, scale float64)
+	// Skip passes over an encoded partial.
+	Skip(d *Decoder)
+	// Finalize returns the answer. It may use p's memory.
+	Finalize(p *Partial) Value
 }
 
-// TilePartial is the partial of one tile.
-type TilePartial struct {
-	Start   int64
-	Partial Partial
+// Decaying is a monoid whose partials refer to the start of their tile.
+type Decaying interface {
+	// Scale returns the factor that carries a partial of a tile that started age ms ago to now.
+	Scale(age int64) float64
 }
 
-// Value is an answer: int64, float64, string, []Counted, []Interaction or nil for "nothing yet".
-// It encodes to JSON as it is.
-type Value any
-
-// For returns the monoid of a definition.
-func For(d feature.Definition) (Monoid, error) {
+// For returns the monoid of a definition whose field has the type.
+func For(d feature.Definition, t feature.Type) (Monoid, error) {
+	number := t.Kind != feature.Text
+	kind := outcome{t}
 	switch d.Aggregate {
 	case feature.Count:
 		return count{}, nil
+	case feature.Ratio:
+		return ratio{}, nil
 	case feature.DecayedCount:
-		return decayedCount{halfLife: float64(d.HalfLife)}, nil
+		return decayed{halfLife: float64(d.HalfLife)}, nil
+	case feature.Distinct:
+		return distinct{precision: uint8(d.Precision)}, nil
+	case feature.First:
+		return edge{outcome: kind, first: true}, nil
 	case feature.Last:
-		return last{}, nil
+		return edge{outcome: kind}, nil
 	case feature.LastN:
-		return lastN{n: d.N}, nil
+		return lastN{n: d.N, outcome: kind, interaction: d.Of == feature.Interaction}, nil
 	case feature.TopK:
-		return topK{k: d.N, limit: 4 * d.N}, nil
+		return topK{k: d.N, limit: max(32, 4*d.N), outcome: kind}, nil
 	}
-	return nil, fmt.Errorf("feature %q: no aggregate %q", d.Name, d.Aggregate)
+	if number {
+		switch d.Aggregate {
+		case feature.Sum:
+			return sumFor(kind), nil
+		case feature.Mean:
+			return mean{sumFor(kind)}, nil
+		case feature.Min:
+			return extreme{outcome: kind, sign: 1}, nil
+		case feature.Max:
+			return extreme{outcome: kind, sign: -1}, nil
+		case feature.DecayedSum:
+			return decayed{halfLife: float64(d.HalfLife), sum: true, outcome: kind}, nil
+		case feature.Histogram:
+			return histogram{bounds: d.Bounds, outcome: kind}, nil
+		}
+	}
+	return nil, fmt.Errorf("feature %q: no aggregate %q of a %s", d.Name, d.Aggregate, t)
 }

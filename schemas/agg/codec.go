@@ -3,42 +3,216 @@ package agg
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
 // errShort says that an encoding ends before it is whole.
 var errShort = errors.New("encoding ends early")
 
-func appendInt(dst []byte, n int64) []byte { return binary.AppendVarint(dst, n) }
-
-func appendFloat(dst []byte, f float64) []byte {
-	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(f))
+// Encoder writes partials. Texts are written once into a table and named by their number, since the
+// same items, types and categories recur in a state.
+type Encoder struct {
+	Buf   []byte
+	texts []string
+	index map[string]uint64
 }
 
-func appendText(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+// Reset empties the encoder and keeps its memory.
+func (e *Encoder) Reset() {
+	e.Buf, e.texts = e.Buf[:0], e.texts[:0]
+	clear(e.index)
 }
 
-func readInt(b []byte) (int64, []byte, error) {
-	n, used := binary.Varint(b)
+// Uint writes an unsigned number.
+func (e *Encoder) Uint(n uint64) { e.Buf = binary.AppendUvarint(e.Buf, n) }
+
+// Int writes a signed number.
+func (e *Encoder) Int(n int64) { e.Buf = binary.AppendVarint(e.Buf, n) }
+
+// Bits writes 64 bits.
+func (e *Encoder) Bits(n uint64) { e.Buf = binary.LittleEndian.AppendUint64(e.Buf, n) }
+
+// Text writes the number of a text.
+func (e *Encoder) Text(s string) { e.Uint(e.number(s)) }
+
+func (e *Encoder) number(s string) uint64 {
+	if n, known := e.index[s]; known {
+		return n
+	}
+	if e.index == nil {
+		e.index = map[string]uint64{}
+	}
+	n := uint64(len(e.texts))
+	e.index[s] = n
+	e.texts = append(e.texts, s)
+	return n
+}
+
+// AppendTable adds the table of texts to dst: their number, their lengths, then their bytes.
+func (e *Encoder) AppendTable(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(e.texts)))
+	for _, s := range e.texts {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+	}
+	for _, s := range e.texts {
+		dst = append(dst, s...)
+	}
+	return dst
+}
+
+// Decoder reads what Encoder wrote. Its error is sticky: after one every read returns zeros.
+type Decoder struct {
+	B     []byte
+	Texts []string
+	Err   error
+}
+
+// Fail sets the error, unless there is one, and ends the input.
+func (d *Decoder) Fail(err error) {
+	if d.Err == nil {
+		d.Err = err
+	}
+	d.B = nil
+}
+
+// Uint reads an unsigned number.
+func (d *Decoder) Uint() uint64 {
+	if len(d.B) > 0 && d.B[0] < 0x80 {
+		n := uint64(d.B[0])
+		d.B = d.B[1:]
+		return n
+	}
+	n, used := binary.Uvarint(d.B)
 	if used <= 0 {
-		return 0, nil, errShort
+		d.Fail(errShort)
+		return 0
 	}
-	return n, b[used:], nil
+	d.B = d.B[used:]
+	return n
 }
 
-func readFloat(b []byte) (float64, []byte, error) {
-	if len(b) < 8 {
-		return 0, nil, errShort
-	}
-	return math.Float64frombits(binary.LittleEndian.Uint64(b)), b[8:], nil
+// Int reads a signed number.
+func (d *Decoder) Int() int64 {
+	n := d.Uint()
+	return int64(n>>1) ^ -int64(n&1)
 }
 
-func readText(b []byte) (string, []byte, error) {
-	n, used := binary.Uvarint(b)
-	if used <= 0 || n > uint64(len(b)-used) {
-		return "", nil, errShort
+// Count reads a number of entries, none of which is shorter than a byte.
+func (d *Decoder) Count() int {
+	n := d.Uint()
+	if n > uint64(len(d.B)) {
+		d.Fail(errShort)
+		return 0
 	}
-	end := used + int(n)
-	return string(b[used:end]), b[end:], nil
+	return int(n)
+}
+
+// Bits reads 64 bits.
+func (d *Decoder) Bits() uint64 {
+	if len(d.B) < 8 {
+		d.Fail(errShort)
+		return 0
+	}
+	n := binary.LittleEndian.Uint64(d.B)
+	d.B = d.B[8:]
+	return n
+}
+
+// Bytes reads n bytes. They are the input's.
+func (d *Decoder) Bytes(n int) []byte {
+	if n < 0 || n > len(d.B) {
+		d.Fail(errShort)
+		return nil
+	}
+	b := d.B[:n]
+	d.B = d.B[n:]
+	return b
+}
+
+// TextNumber reads the number of a text, which is one of the table's.
+func (d *Decoder) TextNumber() int {
+	n := d.Uint()
+	if n >= uint64(len(d.Texts)) {
+		if d.Err == nil {
+			d.Fail(fmt.Errorf("text %d of a table of %d", n, len(d.Texts)))
+		}
+		return -1
+	}
+	return int(n)
+}
+
+// Text reads a text.
+func (d *Decoder) Text() string {
+	if n := d.TextNumber(); n >= 0 {
+		return d.Texts[n]
+	}
+	return ""
+}
+
+// Table reads a table of texts into d.Texts, reusing its memory. The texts are what str makes of
+// their bytes.
+func (d *Decoder) Table(str func([]byte) string) {
+	n := d.Count()
+	lengths := d.B
+	total := uint64(0)
+	for range n {
+		l := d.Uint()
+		if l > uint64(len(d.B)) {
+			d.Fail(errShort)
+			return
+		}
+		total += l
+	}
+	if total > uint64(len(d.B)) {
+		d.Fail(errShort)
+	}
+	if d.Err != nil {
+		return
+	}
+	all := str(d.Bytes(int(total)))
+	rest := d.B
+	d.B, d.Texts = lengths, d.Texts[:0]
+	for range n {
+		l := d.Uint()
+		d.Texts = append(d.Texts, all[:l])
+		all = all[l:]
+	}
+	d.B = rest
+}
+
+// SkipTable passes over a table of texts.
+func (d *Decoder) SkipTable() {
+	total := uint64(0)
+	for range d.Count() {
+		if total += d.Uint(); total > uint64(len(d.B)) {
+			d.Fail(errShort)
+		}
+	}
+	d.Bytes(int(total))
+}
+
+// operand writes an operand that is there. Its kind is the monoid's.
+func (e *Encoder) operand(o *Operand) {
+	switch o.Kind {
+	case Int:
+		e.Int(o.Int)
+	case Float:
+		e.Bits(math.Float64bits(o.Float))
+	case Text:
+		e.Text(o.Text)
+	}
+}
+
+func (d *Decoder) operand(k Kind) Operand {
+	o := Operand{Kind: k}
+	switch k {
+	case Int:
+		o.Int = d.Int()
+	case Float:
+		o.Float = math.Float64frombits(d.Bits())
+	case Text:
+		o.Text = d.Text()
+	}
+	return o
 }

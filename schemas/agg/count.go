@@ -1,22 +1,12 @@
 package agg
 
-// count counts events. Its partial is an int64.
+// count counts events: N.
 type count struct{}
 
-func (count) Zero() Partial                       { return int64(0) }
-func (count) Update(p Partial, _ Input) Partial   { return p.(int64) + 1 }
-func (count) Merge(a, b Partial) Partial          { return a.(int64) + b.(int64) }
-func (count) Append(dst []byte, p Partial) []byte { return appendInt(dst, p.(int64)) }
-
-func (count) Finalize(tiles []TilePartial, _ int64) Value {
-	var n int64
-	for _, t := range tiles {
-		n += t.Partial.(int64)
-	}
-	return n
-}
-
-func (count) Decode(b []byte) (Partial, []byte, error) {
-	n, rest, err := readInt(b)
-	return n, rest, err
-}
+func (count) Key() string                            { return "count" }
+func (count) Update(p *Partial, _ *Input)            { p.N++ }
+func (count) Merge(p, q *Partial)                    { p.N += q.N }
+func (count) Append(e *Encoder, p *Partial)          { e.Uint(uint64(p.N)) }
+func (count) Fold(p *Partial, d *Decoder, _ float64) { p.N += int64(d.Uint()) }
+func (count) Skip(d *Decoder)                        { d.Uint() }
+func (count) Finalize(p *Partial) Value              { return IntegerValue(p.N) }

@@ -1,33 +1,48 @@
 package agg
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
-// decayedCount counts events, each worth half after every half-life. Its partial is a float64: the
-// sum as of the tile's start, Σ 2^((t − start)/half-life). Reading it at T multiplies by
-// 2^(−(T − start)/half-life).
-type decayedCount struct {
+// decayed adds up events (or their operands), each worth half after every half-life. A is the sum as of
+// the tile's start, Σ x·2^((t − start)/half-life).
+type decayed struct {
+	outcome
 	halfLife float64 // ms
+	sum      bool    // of operands; else every event is worth 1
 }
 
-func (decayedCount) Zero() Partial { return float64(0) }
-
-func (d decayedCount) Update(p Partial, in Input) Partial {
-	return p.(float64) + math.Exp2(float64(in.Time-in.TileStart)/d.halfLife)
-}
-
-func (decayedCount) Merge(a, b Partial) Partial { return a.(float64) + b.(float64) }
-
-func (d decayedCount) Finalize(tiles []TilePartial, t int64) Value {
-	var sum float64
-	for _, x := range tiles {
-		sum += x.Partial.(float64) * math.Exp2(-float64(t-x.Start)/d.halfLife)
+func (x decayed) Key() string {
+	if x.sum {
+		return fmt.Sprintf("decayed_sum:%g:%s", x.halfLife, x.outcome.key())
 	}
-	return sum
+	return fmt.Sprintf("decayed_count:%g", x.halfLife)
 }
 
-func (decayedCount) Append(dst []byte, p Partial) []byte { return appendFloat(dst, p.(float64)) }
-
-func (decayedCount) Decode(b []byte) (Partial, []byte, error) {
-	f, rest, err := readFloat(b)
-	return f, rest, err
+func (x decayed) Update(p *Partial, in *Input) {
+	f := 1.0
+	if x.sum {
+		f = x.outcome.number(in.Of)
+	}
+	x.add(p, f*math.Exp2(float64(in.Time-in.Start)/x.halfLife))
 }
+
+func (decayed) add(p *Partial, f float64) {
+	p.A = int64(math.Float64bits(math.Float64frombits(uint64(p.A)) + f))
+}
+
+func (x decayed) Merge(p, q *Partial) { x.add(p, math.Float64frombits(uint64(q.A))) }
+
+func (decayed) Append(e *Encoder, p *Partial) { e.Bits(uint64(p.A)) }
+
+func (x decayed) Fold(p *Partial, d *Decoder, scale float64) {
+	x.add(p, math.Float64frombits(d.Bits())*scale)
+}
+
+func (decayed) Skip(d *Decoder) { d.Bytes(8) }
+
+func (decayed) Finalize(p *Partial) Value { return FloatValue(math.Float64frombits(uint64(p.A))) }
+
+// Scale implements Decaying.
+func (x decayed) Scale(age int64) float64 { return math.Exp2(-float64(age) / x.halfLife) }

@@ -2,133 +2,221 @@ package agg
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
-// Interaction is one entry of last_n: what a user did to an item.
-type Interaction struct {
-	Item  string   `json:"item_id"`
-	Type  string   `json:"type"`
-	Value *float64 `json:"value,omitempty"`
-	Time  int64    `json:"time"` // event time, Unix ms
-	Seq   int64    `json:"-"`
-}
-
-// lastN keeps the latest n interactions, latest first, by event time, then position. Its partial is
-// a []Interaction in that order.
+// lastN keeps the operands, or the interactions, of the latest n events, by event time, then position.
 type lastN struct {
-	n int
+	outcome
+	n           int
+	interaction bool
 }
 
-func (lastN) Zero() Partial { return []Interaction(nil) }
+// entry is one event of last_n.
+type entry struct {
+	time, seq int64
+	text      string // the item, or the operand
+	kind      string // of an interaction
+	number    int64  // the operand, or an interaction's value: an integer or the bits of a float
+	has       bool   // an interaction has a value
+}
 
-func (l lastN) Update(p Partial, in Input) Partial {
-	list := p.([]Interaction)
-	x := Interaction{Item: in.Item, Type: in.Type, Value: in.Value, Time: in.Time, Seq: in.Seq}
-	i, _ := slices.BinarySearchFunc(list, x, newestFirst)
-	if len(list) == l.n {
-		if i == l.n {
-			return list
-		}
-		list = list[:l.n-1]
+// latest is the set of last_n, oldest first. Only the last n entries count: the list is cut to them
+// when it has grown to twice as many, so that adding at the end is cheap.
+type latest struct {
+	entries []entry
+	scratch []entry
+	read    []entry
+	shown   []Interaction
+	values  []Value
+	numbers []float64
+}
+
+func (l *latest) reset() { l.entries = l.entries[:0] }
+
+// last returns the entries that count, oldest first.
+func (l *latest) last(n int) []entry { return l.entries[max(0, len(l.entries)-n):] }
+
+func (e *entry) before(f *entry) bool {
+	return e.time < f.time || e.time == f.time && e.seq < f.seq
+}
+
+func (x lastN) Key() string {
+	if x.interaction {
+		return fmt.Sprintf("last_n:%d:interaction", x.n)
 	}
-	return slices.Insert(list, i, x)
+	return fmt.Sprintf("last_n:%d:%s", x.n, x.outcome.key())
 }
 
-func (l lastN) Merge(a, b Partial) Partial {
-	x, y := a.([]Interaction), b.([]Interaction)
-	out := make([]Interaction, 0, min(l.n, len(x)+len(y)))
-	for len(out) < l.n && len(x)+len(y) > 0 {
-		if len(y) == 0 || len(x) > 0 && newestFirst(x[0], y[0]) <= 0 {
-			out, x = append(out, x[0]), x[1:]
-		} else {
-			out, y = append(out, y[0]), y[1:]
-		}
-	}
-	return out
-}
-
-func newestFirst(a, b Interaction) int {
+func (x lastN) Update(p *Partial, in *Input) {
+	e := entry{time: in.Time, seq: in.Seq}
 	switch {
-	case a.Time != b.Time:
-		return cmpDown(a.Time, b.Time)
+	case x.interaction:
+		e.text, e.kind = in.Item, in.Type
+		if in.Value.Kind == Float {
+			e.has, e.number = true, int64(math.Float64bits(in.Value.Float))
+		}
+	case in.Of.Kind == Float:
+		e.number = int64(math.Float64bits(in.Of.Float))
 	default:
-		return cmpDown(a.Seq, b.Seq)
+		e.number, e.text = in.Of.Int, in.Of.Text
+	}
+	x.add(grow[latest](p), e)
+}
+
+func (x lastN) add(l *latest, e entry) {
+	i := len(l.entries)
+	for i > 0 && e.before(&l.entries[i-1]) {
+		i--
+	}
+	if len(l.entries)-i >= x.n {
+		return // n later ones are there
+	}
+	l.entries = slices.Insert(l.entries, i, e)
+	if len(l.entries) >= 2*x.n {
+		l.entries = l.entries[:copy(l.entries, l.last(x.n))]
 	}
 }
 
-func cmpDown(a, b int64) int {
+func (x lastN) Merge(p, q *Partial) {
+	if from, ok := q.Set.(*latest); ok {
+		x.merge(grow[latest](p), from.last(x.n))
+	}
+}
+
+// merge adds entries, oldest first.
+func (x lastN) merge(l *latest, from []entry) {
+	mine := l.last(x.n)
+	if len(mine) == 0 {
+		l.entries = append(l.entries[:0], from...)
+		return
+	}
+	out := l.scratch[:0]
+	for len(mine) > 0 && len(from) > 0 {
+		if from[0].before(&mine[0]) {
+			out, from = append(out, from[0]), from[1:]
+		} else {
+			out, mine = append(out, mine[0]), mine[1:]
+		}
+	}
+	out = append(append(out, mine...), from...)
+	l.scratch = l.entries
+	l.entries = out
+}
+
+// Append writes the number of entries, then each, latest first: by how much it is earlier, by how much
+// its position is lower, then what it says.
+func (x lastN) Append(e *Encoder, p *Partial) {
+	list := grow[latest](p).last(x.n)
+	e.Uint(uint64(len(list)))
+	var prev entry
+	for i := len(list) - 1; i >= 0; i-- {
+		en := &list[i]
+		e.Int(prev.time - en.time)
+		e.Int(prev.seq - en.seq)
+		prev = *en
+		switch {
+		case x.interaction:
+			e.Text(en.text)
+			has := uint64(0)
+			if en.has {
+				has = 1
+			}
+			e.Uint(e.number(en.kind)<<1 | has)
+			if en.has {
+				e.Bits(uint64(en.number))
+			}
+		case x.text():
+			e.Text(en.text)
+		case x.float():
+			e.Bits(uint64(en.number))
+		default:
+			e.Int(en.number)
+		}
+	}
+}
+
+func (x lastN) read(d *Decoder, prev *entry) {
+	prev.time -= d.Int()
+	prev.seq -= d.Int()
 	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
-}
-
-func (l lastN) Finalize(tiles []TilePartial, _ int64) Value {
-	p := l.Zero()
-	for _, t := range tiles {
-		p = l.Merge(p, t.Partial)
-	}
-	return p.([]Interaction)
-}
-
-func (lastN) Append(dst []byte, p Partial) []byte {
-	list := p.([]Interaction)
-	dst = appendInt(dst, int64(len(list)))
-	for _, x := range list {
-		dst = appendText(appendText(dst, x.Item), x.Type)
-		dst = appendInt(appendInt(dst, x.Time), x.Seq)
-		if x.Value == nil {
-			dst = append(dst, 0)
-			continue
+	case x.interaction:
+		prev.text = d.Text()
+		k := d.Uint()
+		prev.has, prev.number, prev.kind = k&1 != 0, 0, ""
+		if k>>1 < uint64(len(d.Texts)) {
+			prev.kind = d.Texts[k>>1]
+		} else {
+			d.Fail(fmt.Errorf("text %d of a table of %d", k>>1, len(d.Texts)))
 		}
-		dst = appendFloat(append(dst, 1), *x.Value)
-	}
-	return dst
-}
-
-func (l lastN) Decode(b []byte) (Partial, []byte, error) {
-	n, b, err := readInt(b)
-	if err != nil {
-		return nil, nil, err
-	}
-	if n < 0 || n > int64(l.n) {
-		return nil, nil, fmt.Errorf("last_n: %d entries, at most %d are possible", n, l.n)
-	}
-	list := make([]Interaction, n)
-	for i := range list {
-		if list[i], b, err = readInteraction(b); err != nil {
-			return nil, nil, err
+		if prev.has {
+			prev.number = int64(d.Bits())
 		}
+	case x.text():
+		prev.text = d.Text()
+	case x.float():
+		prev.number = int64(d.Bits())
+	default:
+		prev.number = d.Int()
 	}
-	return slices.Clip(list), b, nil
 }
 
-func readInteraction(b []byte) (x Interaction, rest []byte, err error) {
-	if x.Item, b, err = readText(b); err != nil {
-		return x, nil, err
+func (x lastN) Fold(p *Partial, d *Decoder, _ float64) {
+	n := x.length(d)
+	l := grow[latest](p)
+	l.read = l.read[:0]
+	var e entry
+	for i := range n {
+		prev := e
+		x.read(d, &e)
+		if i > 0 && prev.before(&e) {
+			d.Fail(fmt.Errorf("last_n: entry %d of %d is out of order", i, n))
+		}
+		l.read = append(l.read, e)
 	}
-	if x.Type, b, err = readText(b); err != nil {
-		return x, nil, err
+	if d.Err == nil {
+		slices.Reverse(l.read)
+		x.merge(l, l.read)
 	}
-	if x.Time, b, err = readInt(b); err != nil {
-		return x, nil, err
+}
+
+func (x lastN) length(d *Decoder) int {
+	n := d.Count()
+	if n > x.n {
+		d.Fail(fmt.Errorf("last_n: %d entries, at most %d are possible", n, x.n))
+		return 0
 	}
-	if x.Seq, b, err = readInt(b); err != nil {
-		return x, nil, err
+	return n
+}
+
+func (x lastN) Skip(d *Decoder) {
+	var e entry
+	for range x.length(d) {
+		x.read(d, &e)
 	}
-	if len(b) == 0 {
-		return x, nil, errShort
+}
+
+func (x lastN) Finalize(p *Partial) Value {
+	l := grow[latest](p)
+	list := l.last(x.n)
+	if !x.interaction {
+		l.values = l.values[:0]
+		for i := len(list) - 1; i >= 0; i-- {
+			o := Operand{Kind: x.operandKind(), Int: list[i].number, Float: math.Float64frombits(uint64(list[i].number)), Text: list[i].text}
+			l.values = append(l.values, x.value(o))
+		}
+		return Value{kind: KindList, list: &l.values}
 	}
-	has := b[0]
-	b = b[1:]
-	if has == 0 {
-		return x, b, nil
+	l.shown, l.numbers = l.shown[:0], slices.Grow(l.numbers[:0], len(list))
+	for i := len(list) - 1; i >= 0; i-- {
+		e := &list[i]
+		in := Interaction{Item: e.text, Type: e.kind, Time: e.time, Seq: e.seq}
+		if e.has {
+			l.numbers = append(l.numbers, math.Float64frombits(uint64(e.number)))
+			in.Value = &l.numbers[len(l.numbers)-1]
+		}
+		l.shown = append(l.shown, in)
 	}
-	v, b, err := readFloat(b)
-	x.Value = &v
-	return x, b, err
+	return Value{kind: KindInteractions, list: &l.shown}
 }

@@ -2,91 +2,106 @@ package agg
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Counted is a key with its count.
-type Counted struct {
-	Key   string `json:"key"`
-	Count int64  `json:"count"`
-}
-
-// Top is the answer of top_k. Exact is false when a tile met more distinct keys than it may hold,
-// so that a rare key may be missing or undercounted.
-type Top struct {
-	Keys  []Counted `json:"keys"` // by count, descending, then by key
-	Exact bool      `json:"exact"`
-}
-
-// TopPartial is the partial of top_k: counts by key, sorted by key.
-type TopPartial struct {
-	Counts []Counted
-	Capped bool
-}
-
-// topK counts keys and answers with the k most frequent. At most limit keys are held a tile; beyond
-// that the least frequent are dropped (ties: the later key) and the answer says that it is not exact.
+// topK counts keys and answers with the k most frequent. At most limit keys are held a tile; when a
+// further one comes it takes the place of the least frequent one and its count (SpaceSaving), and the
+// answer says that it is not exact.
 type topK struct {
+	outcome
 	k, limit int
 }
 
-func (topK) Zero() Partial { return TopPartial{} }
+// counts is the set of top_k: counts by key, sorted by key.
+type counts struct {
+	keys    []Counted
+	capped  bool
+	scratch []Counted
+	read    []Counted
+	top     Top
+}
 
-func (t topK) Update(p Partial, in Input) Partial {
-	x := p.(TopPartial)
-	i, found := slices.BinarySearchFunc(x.Counts, in.Item, func(c Counted, key string) int { return strings.Compare(c.Key, key) })
+func (c *counts) reset() { c.keys, c.capped = c.keys[:0], false }
+
+func (t topK) Key() string { return fmt.Sprintf("top_k:%d:%s", t.limit, t.outcome.key()) }
+
+// keyOf returns an operand as a text. Equal operands have equal texts.
+func keyOf(o Operand) string {
+	switch o.Kind {
+	case Int:
+		return strconv.FormatInt(o.Int, 10)
+	case Float:
+		return strconv.FormatFloat(o.Float, 'g', -1, 64)
+	}
+	return o.Text
+}
+
+func (t topK) Update(p *Partial, in *Input) {
+	c := grow[counts](p)
+	key := keyOf(in.Of)
+	i, found := slices.BinarySearchFunc(c.keys, key, func(c Counted, key string) int { return strings.Compare(c.Key, key) })
 	if found {
-		x.Counts[i].Count++
-		return x
+		c.keys[i].Count++
+		return
 	}
-	x.Counts = slices.Insert(x.Counts, i, Counted{Key: in.Item, Count: 1})
-	return t.cap(x)
-}
-
-func (t topK) Merge(a, b Partial) Partial {
-	x, y := a.(TopPartial), b.(TopPartial)
-	return t.cap(TopPartial{Counts: mergeCounts(x.Counts, y.Counts), Capped: x.Capped || y.Capped})
-}
-
-// cap drops the least frequent keys beyond the limit.
-func (t topK) cap(p TopPartial) TopPartial {
-	if len(p.Counts) <= t.limit {
-		return p
-	}
-	p.Capped = true
-	if len(p.Counts) == t.limit+1 { // after an update: no need to sort
+	n := int64(1)
+	if len(c.keys) >= t.limit {
+		c.capped = true
 		least := 0
-		for i := range p.Counts {
-			if byCount(p.Counts[i], p.Counts[least]) > 0 {
-				least = i
+		for j := range c.keys {
+			if byCount(c.keys[j], c.keys[least]) > 0 {
+				least = j
 			}
 		}
-		p.Counts = slices.Delete(p.Counts, least, least+1)
-		return p
+		n += c.keys[least].Count
+		c.keys = slices.Delete(c.keys, least, least+1)
+		if least < i {
+			i--
+		}
 	}
-	slices.SortFunc(p.Counts, byCount)
-	p.Counts = p.Counts[:t.limit]
-	slices.SortFunc(p.Counts, func(a, b Counted) int { return strings.Compare(a.Key, b.Key) })
-	return p
+	c.keys = slices.Insert(c.keys, i, Counted{Key: key, Count: n})
 }
 
-// mergeCounts adds two lists that are sorted by key.
-func mergeCounts(x, y []Counted) []Counted {
-	out := make([]Counted, 0, len(x)+len(y))
+func (t topK) Merge(p, q *Partial) {
+	if from, ok := q.Set.(*counts); ok {
+		t.add(grow[counts](p), from.keys, from.capped)
+		t.cap(p.Set.(*counts))
+	}
+}
+
+// add adds keys that are sorted.
+func (t topK) add(c *counts, y []Counted, capped bool) {
+	c.capped = c.capped || capped
+	x, out := c.keys, c.scratch[:0]
 	for len(x) > 0 && len(y) > 0 {
-		switch c := strings.Compare(x[0].Key, y[0].Key); {
-		case c < 0:
+		switch o := strings.Compare(x[0].Key, y[0].Key); {
+		case o < 0:
 			out, x = append(out, x[0]), x[1:]
-		case c > 0:
+		case o > 0:
 			out, y = append(out, y[0]), y[1:]
 		default:
 			out = append(out, Counted{x[0].Key, x[0].Count + y[0].Count})
 			x, y = x[1:], y[1:]
 		}
 	}
-	return append(append(out, x...), y...)
+	c.scratch = c.keys
+	c.keys = append(append(out, x...), y...)
+}
+
+// cap drops the least frequent keys beyond the limit.
+func (t topK) cap(c *counts) {
+	if len(c.keys) <= t.limit {
+		return
+	}
+	c.capped = true
+	slices.SortFunc(c.keys, byCount)
+	c.keys = c.keys[:t.limit]
+	slices.SortFunc(c.keys, func(a, b Counted) int { return strings.Compare(a.Key, b.Key) })
 }
 
 // byCount orders by count, descending, then by key.
@@ -97,54 +112,62 @@ func byCount(a, b Counted) int {
 	return strings.Compare(a.Key, b.Key)
 }
 
-func (t topK) Finalize(tiles []TilePartial, _ int64) Value {
-	top := Top{Exact: true}
-	var all []Counted
-	for _, x := range tiles {
-		p := x.Partial.(TopPartial)
-		all = mergeCounts(all, p.Counts)
-		top.Exact = top.Exact && !p.Capped
-	}
-	slices.SortFunc(all, byCount)
-	top.Keys = all[:min(t.k, len(all))]
-	return top
-}
-
-func (topK) Append(dst []byte, p Partial) []byte {
-	x := p.(TopPartial)
-	capped := int64(0)
-	if x.Capped {
+// Append writes the number of keys, doubled, plus 1 where the cap was met, then keys and counts.
+func (t topK) Append(e *Encoder, p *Partial) {
+	c := grow[counts](p)
+	capped := uint64(0)
+	if c.capped {
 		capped = 1
 	}
-	dst = appendInt(appendInt(dst, capped), int64(len(x.Counts)))
-	for _, c := range x.Counts {
-		dst = appendInt(appendText(dst, c.Key), c.Count)
+	e.Uint(uint64(len(c.keys))<<1 | capped)
+	for _, x := range c.keys {
+		e.Text(x.Key)
+		e.Uint(uint64(x.Count))
 	}
-	return dst
 }
 
-func (t topK) Decode(b []byte) (Partial, []byte, error) {
-	capped, b, err := readInt(b)
-	if err != nil {
-		return nil, nil, err
+// Fold adds up tiles: unlike Merge it drops no keys, since the answer is over all of them.
+func (t topK) Fold(p *Partial, d *Decoder, _ float64) {
+	n, capped := t.length(d)
+	c := grow[counts](p)
+	c.read = c.read[:0]
+	for i := range n {
+		c.read = append(c.read, Counted{Key: d.Text(), Count: int64(d.Uint())})
+		if i > 0 && c.read[i-1].Key >= c.read[i].Key {
+			d.Fail(fmt.Errorf("top_k: key %d of %d is out of order", i, n))
+		}
 	}
-	n, b, err := readInt(b)
-	if err != nil {
-		return nil, nil, err
+	if d.Err == nil {
+		t.add(c, c.read, capped)
 	}
-	if n < 0 || n > int64(t.limit) {
-		return nil, nil, fmt.Errorf("top_k: %d keys, at most %d are possible", n, t.limit)
+}
+
+func (t topK) length(d *Decoder) (n int, capped bool) {
+	x := d.Uint()
+	if x>>1 > uint64(t.limit) || x>>1 > uint64(len(d.B)) {
+		d.Fail(fmt.Errorf("top_k: %d keys, at most %d are possible", x>>1, t.limit))
+		return 0, false
 	}
-	p := TopPartial{Capped: capped != 0}
+	return int(x >> 1), x&1 != 0
+}
+
+func (t topK) Skip(d *Decoder) {
+	n, _ := t.length(d)
 	for range n {
-		var c Counted
-		if c.Key, b, err = readText(b); err != nil {
-			return nil, nil, err
-		}
-		if c.Count, b, err = readInt(b); err != nil {
-			return nil, nil, err
-		}
-		p.Counts = append(p.Counts, c)
+		d.Uint()
+		d.Uint()
 	}
-	return p, b, nil
+}
+
+func (t topK) Finalize(p *Partial) Value {
+	c := grow[counts](p)
+	c.scratch = append(c.scratch[:0], c.keys...)
+	slices.SortFunc(c.scratch, byCount)
+	c.top = Top{Keys: c.scratch[:min(t.k, len(c.scratch))], Exact: !c.capped}
+	return TopValue(&c.top)
+}
+
+// numberBytes returns an operand for hashing.
+func numberBytes(o Operand, bits uint64) []byte {
+	return binary.LittleEndian.AppendUint64([]byte{byte(o.Kind)}, bits)
 }

@@ -2,37 +2,143 @@ package tile
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 )
 
-// stateVersion and viewVersion number the encodings (docs/formats/state.md). A newer one than these
-// is refused: a state that is half understood would be a wrong answer.
+// The versions of the encodings (docs/formats/state.md). Another one is refused: a state that is half
+// understood would be a wrong answer.
 const (
-	stateVersion = 1
-	viewVersion  = 1
+	stateVersion = 2
+	viewVersion  = 2
 )
 
-var errShort = errors.New("encoding ends early")
+// Codec encodes states and views of a plan. It keeps memory from one to the next; use one a goroutine.
+type Codec struct {
+	plan *Plan
+	enc  agg.Encoder
+	body []byte
+}
 
-// AppendState adds the encoding of a live state to dst.
-func (p *Plan) AppendState(dst []byte, s *State) []byte {
+// NewCodec returns a codec.
+func (p *Plan) NewCodec() *Codec { return &Codec{plan: p} }
+
+// AppendState adds the encoding of a live state to dst: version, next offset, recent ids, texts, then
+// the buckets, each with its epoch and its length.
+func (c *Codec) AppendState(dst []byte, s *State) []byte {
 	dst = append(dst, stateVersion)
 	dst = binary.AppendVarint(dst, s.Next)
-	ids := s.Recent.inOrder()
-	dst = binary.AppendUvarint(dst, uint64(len(ids)))
-	for _, id := range ids {
-		dst = binary.AppendVarint(dst, id.epoch)
-		dst = binary.LittleEndian.AppendUint64(dst, id.hash)
+	dst = s.Recent.Append(dst)
+	c.enc.Reset()
+	c.body = c.body[:0]
+	for i := range s.Epochs {
+		c.enc.Buf = c.enc.Buf[:0]
+		c.bucket(s.Epochs[i].Bucket)
+		c.body = binary.AppendVarint(c.body, s.Epochs[i].Epoch)
+		c.body = binary.AppendUvarint(c.body, uint64(len(c.enc.Buf)))
+		c.body = append(c.body, c.enc.Buf...)
 	}
+	dst = c.enc.AppendTable(dst)
 	dst = binary.AppendUvarint(dst, uint64(len(s.Epochs)))
-	for _, b := range s.Epochs {
-		dst = binary.AppendVarint(dst, b.Epoch)
-		dst = p.appendBucket(dst, b.Bucket)
+	return append(dst, c.body...)
+}
+
+// Peek returns the next offset of an encoded live state and its epochs, ascending, without decoding the
+// rest. An empty b is the state of an entity never seen.
+func (p *Plan) Peek(b []byte) (next int64, epochs []int64, err error) {
+	if len(b) == 0 {
+		return 0, nil, nil
 	}
-	return dst
+	d := agg.Decoder{B: b}
+	if err = version(&d, stateVersion); err == nil {
+		next = d.Int()
+		var recent Recent
+		d.Bytes(8 * recent.readHead(&d))
+		d.SkipTable()
+		for range d.Count() {
+			epochs = append(epochs, d.Int())
+			d.Bytes(d.Count())
+		}
+		err = end(&d)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("look into %s state: %w", p.Entity, err)
+	}
+	return next, epochs, nil
+}
+
+// AppendView adds the encoding of a batch view's bucket to dst: version, texts, bucket.
+func (c *Codec) AppendView(dst []byte, b Bucket) []byte {
+	c.enc.Reset()
+	c.bucket(b)
+	dst = c.enc.AppendTable(append(dst, viewVersion))
+	return append(dst, c.enc.Buf...)
+}
+
+// bucket writes each series: its number of tiles and, where there are any, the number of the newest
+// tile, how far the oldest lies behind it, and the length of what follows, then its tiles, newest first.
+func (c *Codec) bucket(b Bucket) {
+	e := &c.enc
+	for i := range c.plan.Series {
+		s, tiles := b[i], b[i].tiles()
+		e.Uint(uint64(tiles))
+		if tiles == 0 {
+			continue
+		}
+		newest := s[len(s)-1].Tile
+		e.Int(newest)
+		e.Uint(uint64(newest - s[0].Tile))
+		at := len(e.Buf)
+		c.tiles(&c.plan.Series[i], s)
+		e.Buf = insertLength(e.Buf, at)
+	}
+}
+
+// insertLength inserts the number of bytes after at.
+func insertLength(b []byte, at int) []byte {
+	var head [binary.MaxVarintLen64]byte
+	length := len(b) - at
+	n := binary.PutUvarint(head[:], uint64(length))
+	b = append(b, head[:n]...)
+	copy(b[at+n:], b[at:at+length])
+	copy(b[at:], head[:n])
+	return b
+}
+
+// tiles writes the tiles, newest first: how far a tile lies behind the one before it (not of the newest),
+// the number of its keys and each key (where the series is grouped), and the partial.
+func (c *Codec) tiles(p *SeriesPlan, s Series) {
+	e := &c.enc
+	for to := len(s); to > 0; {
+		from := to - 1
+		for from > 0 && s[from-1].Tile == s[to-1].Tile {
+			from--
+		}
+		if to < len(s) {
+			e.Uint(uint64(s[to].Tile - s[from].Tile))
+		}
+		if p.By >= 0 {
+			e.Uint(uint64(to - from))
+		}
+		for i := from; i < to; i++ {
+			if p.By >= 0 {
+				e.Text(s[i].Key)
+			}
+			p.Monoid.Append(e, &s[i].Partial)
+		}
+		to = from
+	}
+}
+
+// tiles returns the number of distinct tiles.
+func (s Series) tiles() (n int) {
+	for i := range s {
+		if i == 0 || s[i].Tile != s[i-1].Tile {
+			n++
+		}
+	}
+	return n
 }
 
 // DecodeState reads what AppendState wrote. An empty b is the state of an entity never seen.
@@ -41,173 +147,144 @@ func (p *Plan) DecodeState(b []byte) (*State, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	r := reader{b: b}
-	if v := r.byte(); v != stateVersion {
-		return nil, fmt.Errorf("decode %s state: version %d, this build reads %d", p.Entity, v, stateVersion)
+	d := agg.Decoder{B: b}
+	if err := version(&d, stateVersion); err != nil {
+		return nil, fmt.Errorf("decode %s state: %w", p.Entity, err)
 	}
-	s.Next = r.varint()
-	for range r.count() {
-		id := recentID{epoch: r.varint()}
-		id.hash = r.uint64()
-		s.Recent.ring = append(s.Recent.ring, id)
-	}
-	if len(s.Recent.ring) > RecentCap {
-		return nil, fmt.Errorf("decode %s state: %d recent ids, at most %d are possible", p.Entity, len(s.Recent.ring), RecentCap)
-	}
-	for range r.count() {
-		e := EpochBucket{Epoch: r.varint()}
-		e.Bucket = r.bucket(p)
+	s.Next = d.Int()
+	s.Recent.Read(&d)
+	d.Table(own)
+	for range d.Count() {
+		e := EpochBucket{Epoch: d.Int()}
+		if n := len(s.Epochs); n > 0 && s.Epochs[n-1].Epoch >= e.Epoch {
+			d.Fail(fmt.Errorf("epoch %d follows epoch %d", e.Epoch, s.Epochs[n-1].Epoch))
+		}
+		part := agg.Decoder{B: d.Bytes(d.Count()), Texts: d.Texts, Err: d.Err}
+		e.Bucket = p.decodeBucket(&part)
 		s.Epochs = append(s.Epochs, e)
+		if d.Err = part.Err; d.Err != nil {
+			break
+		}
 	}
-	if err := r.end(); err != nil {
+	if err := end(&d); err != nil {
 		return nil, fmt.Errorf("decode %s state: %w", p.Entity, err)
 	}
 	return s, nil
 }
 
-// AppendView adds the encoding of a batch view's bucket to dst.
-func (p *Plan) AppendView(dst []byte, b Bucket) []byte {
-	return p.appendBucket(append(dst, viewVersion), b)
-}
+// own copies texts, so that they do not hold the encoding.
+func own(b []byte) string { return string(b) }
 
 // DecodeView reads what AppendView wrote.
 func (p *Plan) DecodeView(b []byte) (Bucket, error) {
-	r := reader{b: b}
-	if v := r.byte(); v != viewVersion {
-		return nil, fmt.Errorf("decode %s view: version %d, this build reads %d", p.Entity, v, viewVersion)
+	d := agg.Decoder{B: b}
+	err := version(&d, viewVersion)
+	var out Bucket
+	if err == nil {
+		d.Table(own)
+		out = p.decodeBucket(&d)
+		err = d.Err
 	}
-	out := r.bucket(p)
-	if err := r.end(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("decode %s view: %w", p.Entity, err)
 	}
 	return out, nil
 }
 
-// appendBucket writes the number of features, then each series: its number of cells, and a cell as
-// the tile's number since the cell before (delta), the key where the feature is grouped, and the
-// partial.
-func (p *Plan) appendBucket(dst []byte, b Bucket) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(p.Features)))
-	for i, f := range p.Features {
-		dst = binary.AppendUvarint(dst, uint64(len(b[i])))
-		prev := int64(0)
-		for _, c := range b[i] {
-			n := c.Start / max(f.width, 1)
-			dst = binary.AppendVarint(dst, n-prev)
-			prev = n
-			if f.Def.By != "" {
-				dst = binary.AppendUvarint(dst, uint64(len(c.Key)))
-				dst = append(dst, c.Key...)
-			}
-			dst = f.Monoid.Append(dst, c.Partial)
-		}
+func version(d *agg.Decoder, want byte) error {
+	if len(d.B) == 0 {
+		return fmt.Errorf("it is empty")
 	}
-	return dst
+	if v := d.B[0]; v != want {
+		return fmt.Errorf("version %d, this build reads %d", v, want)
+	}
+	d.B = d.B[1:]
+	return nil
 }
 
-// reader decodes with a sticky error, so that callers check once.
-type reader struct {
-	b   []byte
-	err error
+func end(d *agg.Decoder) error {
+	if d.Err == nil && len(d.B) > 0 {
+		return fmt.Errorf("%d bytes follow the end", len(d.B))
+	}
+	return d.Err
 }
 
-func (r *reader) fail(err error) {
-	if r.err == nil {
-		r.err, r.b = err, nil
-	}
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.fail(errShort)
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) varint() int64 {
-	n, used := binary.Varint(r.b)
-	if used <= 0 {
-		r.fail(errShort)
-		return 0
-	}
-	r.b = r.b[used:]
-	return n
-}
-
-// count reads a number of entries. No entry is shorter than a byte, which bounds it.
-func (r *reader) count() int {
-	n, used := binary.Uvarint(r.b)
-	if used <= 0 || n > uint64(len(r.b)) {
-		r.fail(errShort)
-		return 0
-	}
-	r.b = r.b[used:]
-	return int(n)
-}
-
-func (r *reader) uint64() uint64 {
-	if len(r.b) < 8 {
-		r.fail(errShort)
-		return 0
-	}
-	n := binary.LittleEndian.Uint64(r.b)
-	r.b = r.b[8:]
-	return n
-}
-
-func (r *reader) text() string {
-	n := r.count()
-	if n > len(r.b) {
-		r.fail(errShort)
-		return ""
-	}
-	s := string(r.b[:n])
-	r.b = r.b[n:]
-	return s
-}
-
-func (r *reader) partial(m agg.Monoid) agg.Partial {
-	if r.err != nil {
-		return m.Zero()
-	}
-	x, rest, err := m.Decode(r.b)
-	if err != nil {
-		r.fail(err)
-		return m.Zero()
-	}
-	r.b = rest
-	return x
-}
-
-func (r *reader) bucket(p *Plan) Bucket {
-	if n := r.count(); n != len(p.Features) && r.err == nil {
-		r.fail(fmt.Errorf("%d features, the catalogue has %d", n, len(p.Features)))
-	}
+// decodeBucket reads a bucket to the end of d.
+func (p *Plan) decodeBucket(d *agg.Decoder) Bucket {
 	b := p.NewBucket()
-	for i, f := range p.Features {
-		prev := int64(0)
-		for range r.count() {
-			prev += r.varint()
-			c := Cell{Start: prev * f.width}
-			if f.Def.By != "" {
-				c.Key = r.text()
-			}
-			c.Partial = r.partial(f.Monoid)
-			if r.err != nil {
-				return b
-			}
-			b[i] = append(b[i], c)
+	for i := range p.Series {
+		h := readHeader(d)
+		part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+		b[i] = p.Series[i].decode(h, &part)
+		if err := end(&part); err != nil {
+			d.Fail(err)
+			return b
 		}
+	}
+	if len(d.B) > 0 {
+		d.Fail(fmt.Errorf("%d bytes follow the last series", len(d.B)))
 	}
 	return b
 }
 
-func (r *reader) end() error {
-	if r.err == nil && len(r.b) > 0 {
-		return fmt.Errorf("%d bytes follow the end", len(r.b))
+// header is what comes before the tiles of a series.
+type header struct {
+	tiles          int
+	newest, oldest int64
+	body           []byte
+}
+
+func readHeader(d *agg.Decoder) (h header) {
+	if h.tiles = d.Count(); h.tiles == 0 {
+		return h
 	}
-	return r.err
+	h.newest = d.Int()
+	h.oldest = h.newest - int64(d.Uint())
+	h.body = d.Bytes(d.Count())
+	return h
+}
+
+// decode reads the tiles of a series, newest first, and returns its cells, oldest first.
+func (p *SeriesPlan) decode(h header, d *agg.Decoder) Series {
+	var s Series
+	t := h.newest
+	for i := range h.tiles {
+		if i > 0 {
+			step := d.Uint()
+			if t -= int64(step); step == 0 || t < h.oldest {
+				d.Fail(fmt.Errorf("tile %d of %d is out of order", i, h.tiles))
+			}
+		}
+		keys := 1
+		if p.By >= 0 {
+			keys = d.Count()
+		}
+		from := len(s)
+		for range keys {
+			c := Cell{Tile: t}
+			if p.By >= 0 {
+				c.Key = d.Text()
+			}
+			p.Monoid.Fold(&c.Partial, d, 1)
+			if len(s) > from && s[len(s)-1].Key >= c.Key {
+				d.Fail(fmt.Errorf("the keys of tile %d of %d are out of order", i, h.tiles))
+			}
+			if d.Err != nil {
+				return nil
+			}
+			s = append(s, c)
+		}
+		reverse(s[from:]) // the whole is turned around below
+	}
+	if d.Err == nil && h.tiles > 0 && t != h.oldest {
+		d.Fail(fmt.Errorf("the oldest tile is %d, not %d", t, h.oldest))
+	}
+	reverse(s)
+	return s
+}
+
+func reverse(s Series) {
+	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
+		s[i], s[j] = s[j], s[i]
+	}
 }

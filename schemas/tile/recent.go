@@ -1,58 +1,107 @@
 package tile
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+	"github.com/cespare/xxhash/v2"
+)
 
 // RecentCap is how many preceding valid records of a user the duplicate rule looks back on.
 const RecentCap = 128
 
 // Recent implements the duplicate rule of DESIGN §3: a valid record is a duplicate if its event id
 // occurs among the user's preceding 128 valid records (duplicates among them) of the same or the
-// preceding epoch. Ids are kept as 64-bit hashes.
+// preceding epoch. Ids are kept as 64-bit hashes (HashID). Epochs never fall from record to record of a
+// user, so the ids that no longer count are the oldest, and all that are kept count.
 type Recent struct {
-	ring []recentID // oldest first from head
-	head int
+	ring  []uint64 // oldest first from head
+	head  int
+	epoch int64 // of the latest record
+	old   int   // how many of the oldest are of the epoch before
 }
 
-type recentID struct {
-	hash  uint64
-	epoch int64
-}
+// HashID returns the hash by which event ids are compared.
+func HashID(eventID string) uint64 { return xxhash.Sum64String(eventID) }
 
 // Seen records a valid record's event id and reports whether it is a duplicate.
-func (r *Recent) Seen(eventID string, epoch int64) bool {
-	x := recentID{xxhash.Sum64String(eventID), epoch}
+func (r *Recent) Seen(id uint64, epoch int64) bool {
+	if epoch != r.epoch {
+		r.Enter(epoch)
+	}
 	duplicate := false
-	for _, o := range r.ring {
-		if o.hash == x.hash && o.epoch >= epoch-1 {
+	for _, h := range r.ring {
+		if h == id {
 			duplicate = true
 			break
 		}
 	}
 	if len(r.ring) < RecentCap {
-		r.ring = append(r.ring, x)
+		r.ring = append(r.ring, id)
 		return duplicate
 	}
-	r.ring[r.head] = x
+	r.ring[r.head] = id
 	r.head = (r.head + 1) % RecentCap
+	r.old = max(0, r.old-1)
 	return duplicate
 }
 
-// inOrder returns the kept ids, oldest first.
-func (r *Recent) inOrder() []recentID {
-	return append(append([]recentID(nil), r.ring[r.head:]...), r.ring[:r.head]...)
-}
-
-// ForgetBelow drops ids of epochs that the rule can no longer look at, given the current epoch. Epochs
-// never fall from record to record of a user, so these are the oldest ids, and without them the kept
-// ones are still among the preceding 128.
-func (r *Recent) ForgetBelow(epoch int64) {
-	if len(r.ring) == 0 || r.ring[r.head].epoch >= epoch-1 {
+// Enter drops the ids that do not count for records of the given epoch or later.
+func (r *Recent) Enter(epoch int64) {
+	switch {
+	case epoch == r.epoch:
+		return
+	case epoch != r.epoch+1:
+		*r = Recent{ring: r.ring[:0], epoch: epoch}
 		return
 	}
-	kept := r.inOrder()
-	i := 0
-	for i < len(kept) && kept[i].epoch < epoch-1 {
-		i++
+	kept := make([]uint64, 0, len(r.ring)-r.old)
+	for i := r.old; i < len(r.ring); i++ {
+		kept = append(kept, r.ring[(r.head+i)%len(r.ring)])
 	}
-	r.ring, r.head = kept[i:], 0
+	*r = Recent{ring: kept, epoch: epoch, old: len(kept)}
+}
+
+// Len returns the number of ids kept.
+func (r *Recent) Len() int { return len(r.ring) }
+
+// Append adds the encoding to dst: the number of ids and, where there are any, the epoch, how many are
+// of the epoch before, and the hashes, oldest first.
+func (r *Recent) Append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(r.ring)))
+	if len(r.ring) == 0 {
+		return dst
+	}
+	dst = binary.AppendVarint(dst, r.epoch)
+	dst = binary.AppendUvarint(dst, uint64(r.old))
+	for i := range r.ring {
+		dst = binary.LittleEndian.AppendUint64(dst, r.ring[(r.head+i)%len(r.ring)])
+	}
+	return dst
+}
+
+// Read reads what Append wrote.
+func (r *Recent) Read(d *agg.Decoder) {
+	*r = Recent{}
+	n := r.readHead(d)
+	if b := d.Bytes(8 * n); b != nil {
+		for ; len(b) > 0; b = b[8:] {
+			r.ring = append(r.ring, binary.LittleEndian.Uint64(b))
+		}
+	}
+}
+
+// readHead reads up to the hashes, of which there are n.
+func (r *Recent) readHead(d *agg.Decoder) (n int) {
+	if n = int(min(d.Uint(), RecentCap+1)); n == 0 {
+		return 0
+	}
+	r.epoch = d.Int()
+	r.old = int(min(d.Uint(), RecentCap+1))
+	if n > RecentCap || r.old > n {
+		d.Fail(fmt.Errorf("recent ids: %d, of which %d are of the epoch before; at most %d are possible", n, r.old, RecentCap))
+		return 0
+	}
+	return n
 }

@@ -3,12 +3,8 @@ package online
 import (
 	"context"
 	"errors"
-	"slices"
 
-	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/api"
-	"github.com/anabranch/anabranch/schemas/event"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/serving/recommend"
 )
 
@@ -32,9 +28,9 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 	}
 	if q.Mode != recommend.ModeBatch {
 		r := s.live.user(ctx, n.g, q.User)
-		n.joined(r)
 		var whole bool
-		if in.Live, whole = n.g.interactions(n.at, r.joined(nil, n.g.cut())); !whole {
+		in.Live, whole = n.g.interactions(n.at, &r)
+		if n.joined(r); !whole {
 			n.incomplete(n.g.plans.limit())
 		}
 	}
@@ -47,27 +43,6 @@ func (s *Service) Recommend(ctx context.Context, q Request) (Recommendations, er
 	}
 	items := s.describe(n, found.Items)
 	return Recommendations{UserID: q.User, Mode: q.Mode, Items: items, Vector: found.Vector, Receipt: s.finish(n)}, nil
-}
-
-// interactions reads what the user did from live buckets: the feature that lists interactions, of each
-// bucket by itself, since each keeps its own latest. Whole is false when a bucket's list is full, and
-// may have lost what came before.
-func (g *generation) interactions(at event.Millis, buckets []tile.Bucket) (out []recommend.Interaction, whole bool) {
-	i := g.plans.recent
-	if i < 0 {
-		return nil, true
-	}
-	weights, limit := g.weights(), g.plans.user.Features[i].Def.N
-	whole = true
-	for _, b := range buckets {
-		list, _ := g.plans.user.ReadFeature(i, int64(at), b).([]agg.Interaction)
-		whole = whole && len(list) < limit
-		out = slices.Grow(out, len(list))
-		for _, x := range list {
-			out = append(out, recommend.Interaction{Item: x.Item, Weight: float32(weights.Of(x.Type, x.Value)), Time: x.Time})
-		}
-	}
-	return out, whole
 }
 
 // Similar returns the items most like one item; api.NotFound when nobody knows it. No live state goes
@@ -115,12 +90,10 @@ func (s *Service) Features(ctx context.Context, user string) (UserFeatures, erro
 	view, err := n.g.userView(user)
 	n.views(err)
 	r := s.live.user(ctx, n.g, user)
+	features := n.g.values(n.g.plans.user, n.at, view, &r)
 	n.joined(r)
 	profile, _ := s.catalog.users.get(user)
-	return UserFeatures{
-		UserID: user, Features: values(s.plans.user, n.at, r.joined(view, n.g.cut())),
-		Attributes: profile.Attributes, Receipt: s.finish(n),
-	}, nil
+	return UserFeatures{UserID: user, Features: features, Attributes: profile.Attributes, Receipt: s.finish(n)}, nil
 }
 
 // ItemFeatures returns the values of all features of an item now; api.NotFound when it is certain that
@@ -130,22 +103,11 @@ func (s *Service) ItemFeatures(ctx context.Context, item string) (ItemFeatures, 
 	view, err := n.g.itemView(item)
 	n.views(err)
 	r := s.live.item(ctx, n.g, item)
+	features := n.g.values(n.g.plans.item, n.at, view, &r)
 	n.joined(r)
 	record, known := s.catalog.items.get(item)
-	buckets := r.joined(view, n.g.cut())
-	if receipt := n.receipt(); !known && !n.g.knows(item) && len(buckets) == 0 && !receipt.Degraded {
+	if receipt := n.receipt(); !known && !n.g.knows(item) && view == nil && r.epochs == 0 && !receipt.Degraded {
 		return ItemFeatures{}, api.Errorf(api.NotFound, "item %s is neither in the catalogue nor in any event", api.Clip(item))
 	}
-	return ItemFeatures{
-		ItemID: item, Features: values(s.plans.item, n.at, buckets), Attributes: record.Attributes, Receipt: s.finish(n),
-	}, nil
-}
-
-// values reads every feature of a plan over the buckets of an entity.
-func values(p *tile.Plan, at event.Millis, buckets []tile.Bucket) map[string]agg.Value {
-	out := make(map[string]agg.Value, len(p.Features))
-	for i, v := range p.Read(int64(at), buckets...) {
-		out[p.Features[i].Def.Name] = v
-	}
-	return out
+	return ItemFeatures{ItemID: item, Features: features, Attributes: record.Attributes, Receipt: s.finish(n)}, nil
 }

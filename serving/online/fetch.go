@@ -20,7 +20,7 @@ type found struct {
 // fetch reads the fence and one blob of each partition, each pair at one instant. The blob's key holds
 // the fence's incarnation, which is known from the last time; where it has changed, and at first, a
 // second round reads again.
-func (l *live) fetch(ctx context.Context, partitions []int32, key keyFunc) []found {
+func (l *live) fetch(ctx context.Context, namespace string, partitions []int32, key keyFunc) []found {
 	started := time.Now()
 	defer func() { l.metrics.live.Observe(time.Since(started).Seconds()) }()
 	parent := ctx
@@ -33,7 +33,7 @@ func (l *live) fetch(ctx context.Context, partitions []int32, key keyFunc) []fou
 	}
 	var err error
 	for range 2 {
-		if left, err = l.round(ctx, partitions, left, key, out); err != nil || len(left) == 0 {
+		if left, err = l.round(ctx, namespace, partitions, left, key, out); err != nil || len(left) == 0 {
 			break
 		}
 	}
@@ -50,14 +50,14 @@ func (l *live) fetch(ctx context.Context, partitions []int32, key keyFunc) []fou
 }
 
 // round reads the given partitions with one MGET each, pipelined, and returns those to read again.
-func (l *live) round(ctx context.Context, partitions []int32, which []int, key keyFunc, out []found) (again []int, err error) {
+func (l *live) round(ctx context.Context, namespace string, partitions []int32, which []int, key keyFunc, out []found) (again []int, err error) {
 	replies := make([]*goredis.SliceCmd, len(which))
 	incarnations := make([]string, len(which))
 	pipe := l.client.Pipeline()
 	for n, i := range which {
-		keys := redis.Keys{Partition: partitions[i], Namespace: l.namespace}
+		keys := redis.Keys{Partition: partitions[i], Namespace: namespace}
 		names := []string{keys.Fence()}
-		if incarnations[n] = l.incarnation(partitions[i]); incarnations[n] != "" {
+		if incarnations[n] = l.incarnation(incarnationOf{namespace, partitions[i]}); incarnations[n] != "" {
 			names = append(names, key(keys, incarnations[n]))
 		}
 		replies[n] = pipe.MGet(ctx, names...)
@@ -66,7 +66,7 @@ func (l *live) round(ctx context.Context, partitions []int32, which []int, key k
 		return which, fmt.Errorf("read live state of %d partitions: %w", len(which), err)
 	}
 	for n, i := range which {
-		f, ok := l.parse(partitions[i], replies[n].Val(), incarnations[n])
+		f, ok := l.parse(incarnationOf{namespace, partitions[i]}, replies[n].Val(), incarnations[n])
 		if !ok {
 			again = append(again, i)
 			continue
@@ -77,7 +77,7 @@ func (l *live) round(ctx context.Context, partitions []int32, which []int, key k
 }
 
 // parse reads one reply; ok is false when the blob's key was of another incarnation than the fence's.
-func (l *live) parse(p int32, values []any, incarnation string) (f found, ok bool) {
+func (l *live) parse(p incarnationOf, values []any, incarnation string) (f found, ok bool) {
 	raw, exists := values[0].(string)
 	if !exists {
 		return found{reason: reasonMissing}, true
@@ -94,13 +94,13 @@ func (l *live) parse(p int32, values []any, incarnation string) (f found, ok boo
 	return found{fence: fence, blob: []byte(blob)}, true
 }
 
-func (l *live) incarnation(p int32) string {
+func (l *live) incarnation(p incarnationOf) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.incarnations[p]
 }
 
-func (l *live) remember(p int32, incarnation string) {
+func (l *live) remember(p incarnationOf, incarnation string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.incarnations[p] = incarnation

@@ -1,15 +1,14 @@
 package online
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/simd/rowsolve"
-	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/model"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/serving/recommend"
 )
 
@@ -19,14 +18,10 @@ import (
 type generation struct {
 	manifest model.Manifest // zero before the first generation
 	files    *artifact.Generation
-	plans    *plans
-	global   tile.Bucket // the decoded view of the global entity
+	plans    *plans // of the generation's own catalogue
 
 	recommender *recommend.Recommender
 	catalog     int64 // version of the catalogue in the recommender
-
-	// defect says why the views are not used, "" when they are.
-	defect string
 }
 
 // none is the generation before the first one: it knows nothing, and everything live joins it.
@@ -38,14 +33,15 @@ func none(p *plans, t recommend.Tuning) (*generation, error) {
 	return &generation{plans: p, recommender: r, catalog: -1}, nil
 }
 
-// open reads and verifies a generation and indexes its model.
+// open reads and verifies a generation and indexes its model. p is used again when the generation is of the
+// same definitions.
 func open(ctx context.Context, b *bucket.Bucket, id string, p *plans, t recommend.Tuning) (*generation, error) {
 	files, err := artifact.Open(ctx, b, id)
 	if err != nil {
 		return nil, err
 	}
 	g := &generation{manifest: files.Manifest(), files: files, plans: p, catalog: -1}
-	if err := g.takeGlobal(); err != nil {
+	if g.plans, err = p.of(files); err != nil {
 		return nil, fmt.Errorf("open generation %s: %w", id, err)
 	}
 	vectors, dim := files.ItemVectors()
@@ -60,23 +56,6 @@ func open(ctx context.Context, b *bucket.Bucket, id string, p *plans, t recommen
 		return nil, fmt.Errorf("open generation %s: %w", id, err)
 	}
 	return g, nil
-}
-
-// takeGlobal decodes the global view, unless the views are of other definitions than this process's:
-// vectors and histories do not depend on them, so the model is served all the same.
-func (g *generation) takeGlobal() error {
-	in := g.manifest.Inputs
-	if in.Definition != g.plans.hash || in.Validator != event.ValidatorVersion {
-		g.defect = "the generation was built from other feature definitions; run the nightly job with the current ones"
-		return nil
-	}
-	state, ok := g.files.GlobalView()
-	if !ok || len(state) == 0 {
-		return nil
-	}
-	var err error
-	g.global, err = g.plans.global.DecodeView(state)
-	return err
 }
 
 // withCatalog returns the generation with another version of the catalogue.
@@ -102,28 +81,32 @@ func (g *generation) weights() model.Weights {
 	return g.manifest.Inputs.Weights
 }
 
-// userView returns the decoded view of a user, nil when there is none.
-func (g *generation) userView(id string) (tile.Bucket, error) {
-	if g.files == nil || g.defect != "" {
+// userView returns the encoded view of a user, nil when there is none. It is a copy: answers may refer to
+// it for longer than the generation's files are open.
+func (g *generation) userView(id string) ([]byte, error) {
+	if g.files == nil {
 		return nil, nil
 	}
-	state, _, ok := g.files.UserView(id)
-	if !ok || len(state) == 0 {
-		return nil, nil
-	}
-	return g.plans.user.DecodeView(state)
+	state, _, _, err := g.files.UserView(id)
+	return bytes.Clone(state), err
 }
 
-// itemView returns the decoded view of an item, nil when there is none.
-func (g *generation) itemView(id string) (tile.Bucket, error) {
-	if g.files == nil || g.defect != "" {
+// itemView returns the encoded view of an item, a copy, nil when there is none.
+func (g *generation) itemView(id string) ([]byte, error) {
+	if g.files == nil {
 		return nil, nil
 	}
-	state, ok := g.files.ItemView(id)
-	if !ok || len(state) == 0 {
+	state, _, err := g.files.ItemView(id)
+	return bytes.Clone(state), err
+}
+
+// globalView returns the encoded view of the global entity, a copy, nil when there is none.
+func (g *generation) globalView() ([]byte, error) {
+	if g.files == nil {
 		return nil, nil
 	}
-	return g.plans.item.DecodeView(state)
+	state, _, err := g.files.GlobalView()
+	return bytes.Clone(state), err
 }
 
 // knows reports whether the generation holds the item.
@@ -140,9 +123,9 @@ func (g *generation) history(user string) ([]recommend.Interaction, error) {
 	if g.files == nil {
 		return nil, nil
 	}
-	_, row, ok := g.files.UserView(user)
-	if !ok {
-		return nil, nil
+	_, row, ok, err := g.files.UserView(user)
+	if err != nil || !ok {
+		return nil, err
 	}
 	entries, err := model.DecodeHistory(row)
 	if err != nil {

@@ -28,36 +28,23 @@ const (
 // live reads live state from Redis.
 type live struct {
 	client     goredis.UniversalClient // nil: none is configured
-	namespace  string
-	partitions int32 // of the events topic; 0: as many as the generation's cut names
+	partitions int32                   // of the events topic; 0: as many as the generation's cut names
 	timeout    time.Duration
 	breaker    breaker
 	log        *slog.Logger
 	metrics    *metrics
 
 	mu           sync.Mutex
-	incarnations map[int32]string // by partition, as of the last fence read
+	incarnations map[incarnationOf]string // as of the last fence read
 }
 
 // reading is what live state adds to an answer.
 type reading struct {
-	states  []*tile.State // one a partition that was read and may be joined
+	states  [][]byte // encoded, one a partition that was read and may be joined
+	epochs  int      // how many buckets they hold that join the generation
 	status  LiveStatus
 	reasons []string
 	offsets map[int32]int64
-}
-
-// joined returns the buckets that an answer is read from: a view of the given cut (nil: none) and, of
-// every state, what joins it. All answers of serving come through here.
-func (r *reading) joined(view tile.Bucket, cut int64) []tile.Bucket {
-	if len(r.states) == 1 { // of a user
-		return tile.Joined(view, r.states[0], cut)
-	}
-	out := tile.Joined(view, nil, cut)
-	for _, s := range r.states {
-		out = append(out, tile.Joined(nil, s, cut)...)
-	}
-	return out
 }
 
 // user reads the state of a user.
@@ -100,6 +87,12 @@ func (l *live) all(g *generation) []int32 {
 	return out
 }
 
+// incarnationOf is where an incarnation was read.
+type incarnationOf struct {
+	namespace string
+	partition int32
+}
+
 type keyFunc func(k redis.Keys, incarnation string) string
 
 // read reads and judges one blob of each of the given partitions. It never fails: what went wrong is
@@ -116,7 +109,7 @@ func (l *live) readNow(ctx context.Context, g *generation, plan *tile.Plan, part
 	if len(partitions) == 0 {
 		return reading{status: LiveAbsent, reasons: []string{reasonNoRedis}}
 	}
-	found := l.fetch(ctx, partitions, key)
+	found := l.fetch(ctx, g.plans.namespace, partitions, key)
 	r := reading{offsets: map[int32]int64{}}
 	missing := 0
 	for i, f := range found {
@@ -146,7 +139,7 @@ func (r *reading) take(p int32, f found, g *generation, plan *tile.Plan) {
 		r.because(reasonTopic)
 		return
 	}
-	state, err := plan.DecodeState(f.blob)
+	next, epochs, err := plan.Peek(f.blob)
 	if err != nil {
 		r.because(reasonDamaged)
 		return
@@ -157,10 +150,15 @@ func (r *reading) take(p int32, f found, g *generation, plan *tile.Plan) {
 	if !f.fence.Filled() {
 		r.because(reasonFilling)
 	}
-	if state.Next > f.fence.Next { // the blob is of a position that the fence has lost; see DESIGN §4
+	if next > f.fence.Next { // the blob is of a position that the fence has lost; see DESIGN §4
 		r.because(reasonFilling)
 	}
-	r.states = append(r.states, state)
+	for _, epoch := range epochs {
+		if epoch >= g.cut() {
+			r.epochs++
+		}
+	}
+	r.states = append(r.states, f.blob)
 	r.offsets[p] = f.fence.Next
 }
 

@@ -44,9 +44,6 @@ func (n *notes) because(reason string) { n.reasons = append(n.reasons, reason) }
 // views notes that the answer needs the generation's views.
 func (n *notes) views(err error) {
 	n.inTime()
-	if n.g.defect != "" {
-		n.because(n.g.defect)
-	}
 	if err != nil {
 		n.because(reasonView)
 	}

@@ -19,7 +19,7 @@ import (
 // Config says what a Service answers from.
 type Config struct {
 	Bucket   *bucket.Bucket    // required
-	Features feature.Catalogue // required
+	Features feature.Catalogue // required: answers before the first generation; each generation has its own
 
 	Redis      goredis.UniversalClient // nil: no live state
 	Partitions int32                   // of the events topic; 0: those of the generation's cut
@@ -45,7 +45,6 @@ type Service struct {
 	generations *generations
 	live        *live
 	trending    *trending
-	plans       *plans
 	metrics     *metrics
 	now         func() time.Time
 	started     time.Time
@@ -70,15 +69,15 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{plans: p, metrics: m, now: c.Now, started: c.Now()}
+	s := &Service{metrics: m, now: c.Now, started: c.Now()}
 	s.catalog = newCatalog(c.KafkaSeeds, c.KafkaOptions, c.Logger)
 	s.generations = &generations{
 		bucket: c.Bucket, plans: p, catalog: s.catalog, tuning: c.Tuning, poll: c.Poll, now: c.Now, log: c.Logger, metrics: m,
 	}
 	s.generations.current.Store(first)
 	s.live = &live{
-		client: c.Redis, namespace: p.namespace, partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger, metrics: m,
-		incarnations: map[int32]string{},
+		client: c.Redis, partitions: c.Partitions, timeout: c.LiveTimeout, log: c.Logger, metrics: m,
+		incarnations: map[incarnationOf]string{},
 	}
 	s.trending = &trending{live: s.live, every: c.Trending, now: c.Now}
 	return s, nil

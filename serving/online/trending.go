@@ -6,9 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/event"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/serving/recommend"
 )
 
@@ -63,11 +61,14 @@ func (t *trending) get(ctx context.Context, g *generation) *trends {
 func (t *trending) refresh(ctx context.Context, g *generation) *trends {
 	at := event.MillisOf(t.now())
 	x := &trends{of: g.id(), reading: t.live.global(ctx, g), at: at}
-	var batch reading // without live state
+	view, damaged := g.globalView()
 	x.lists = map[recommend.Mode][]recommend.ItemScore{
-		recommend.ModeBatch:  g.top(at, batch.joined(g.global, g.cut())),
-		recommend.ModeLive:   g.top(at, x.reading.joined(nil, g.cut())),
-		recommend.ModeMerged: g.top(at, x.reading.joined(g.global, g.cut())),
+		recommend.ModeBatch:  g.top(at, view, &reading{}),
+		recommend.ModeLive:   g.top(at, nil, &x.reading),
+		recommend.ModeMerged: g.top(at, view, &x.reading),
+	}
+	if damaged != nil {
+		x.reading.because(reasonView)
 	}
 	if ctx.Err() == nil { // what a request that went away did not read is not kept
 		t.latest.Store(x)
@@ -76,11 +77,14 @@ func (t *trending) refresh(ctx context.Context, g *generation) *trends {
 }
 
 // top reads the feature that ranks items.
-func (g *generation) top(at event.Millis, buckets []tile.Bucket) []recommend.ItemScore {
+func (g *generation) top(at event.Millis, view []byte, r *reading) []recommend.ItemScore {
 	if g.plans.trending < 0 {
 		return nil
 	}
-	top, ok := g.plans.global.ReadFeature(g.plans.trending, int64(at), buckets...).(agg.Top)
+	read := g.plans.global.NewReader()
+	read.Select(g.plans.trending)
+	g.join(read, at, view, r)
+	top, ok := read.Value(g.plans.trending).Top()
 	if !ok {
 		return nil
 	}

@@ -44,8 +44,7 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 	for i := range b.events {
 		j := &b.events[i]
 		user := states[j.user]
-		user.Recent.ForgetBelow(j.epoch) // or the blob would keep ids that can never match again
-		duplicate := user.Recent.Seen(j.event.ID, j.epoch)
+		duplicate := user.Recent.Seen(tile.HashID(j.event.ID), j.epoch)
 		user.Next = j.offset + 1
 		changed[j.user] = struct{}{} // the ring of recent ids changed in any case
 		switch {
@@ -77,9 +76,10 @@ const typicalBlob = 1 << 10
 // count adds an event to the states of its user, its item and the partition.
 func (e *Engine) count(j *judged, states map[string]*tile.State) {
 	for _, suffix := range [...]string{j.user, j.item, globalSuffix} {
-		s := states[suffix]
+		s, plan := states[suffix], e.planOf(suffix)
 		s.Next = j.offset + 1
-		e.planOf(suffix).Apply(s, &j.event, j.epoch, e.partition, j.offset)
+		plan.Fill(&e.row, &j.event, tile.Seq(e.partition, j.offset))
+		plan.Apply(s, &e.row, j.epoch)
 	}
 }
 
@@ -92,5 +92,5 @@ func (e *Engine) encode(dst []byte, suffix string, s *tile.State, base, oldest i
 			plan.Prune(b.Bucket, oldest)
 		}
 	}
-	return plan.AppendState(dst, s)
+	return e.codecs[plan].AppendState(dst, s)
 }

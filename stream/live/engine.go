@@ -11,17 +11,20 @@ import (
 	"github.com/anabranch/anabranch/schemas/tile"
 )
 
-// Engine computes the live states of one partition. It has no clock, does no I/O and keeps nothing
-// between calls.
+// Engine computes the live states of one partition. It has no clock, does no I/O and keeps nothing but
+// memory between calls. Use one a goroutine.
 type Engine struct {
 	user, item, global *tile.Plan
 	validity           event.Validity
 	partition          int32
+
+	codecs map[*tile.Plan]*tile.Codec
+	row    tile.Row
 }
 
 // NewEngine compiles the catalogue for one partition of a topic with the given number of them.
 func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error) {
-	e := &Engine{validity: event.Validity{Partitions: partitions}, partition: partition}
+	e := &Engine{validity: event.Validity{Partitions: partitions}, partition: partition, codecs: map[*tile.Plan]*tile.Codec{}}
 	for _, p := range []struct {
 		entity feature.Entity
 		plan   **tile.Plan
@@ -31,6 +34,7 @@ func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error
 			return nil, fmt.Errorf("live engine of partition %d: %w", partition, err)
 		}
 		*p.plan = plan
+		e.codecs[plan] = plan.NewCodec()
 	}
 	return e, nil
 }

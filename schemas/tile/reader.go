@@ -1,0 +1,282 @@
+package tile
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+)
+
+// Reader joins a batch view and live states and reads every feature of a plan at an instant, straight
+// from the encodings: nothing is decoded that the windows do not reach, and memory is used again from
+// one read to the next. Use one a goroutine:
+//
+//	r.Begin(t)
+//	r.AddView(view)            // of a generation with cut n
+//	r.AddState(blob, n)        // its epochs ≥ n; once for each partition
+//	values := r.Values()
+type Reader struct {
+	plan     *Plan
+	t        int64
+	windows  []window
+	single   []agg.Partial // by feature, of those that are not grouped
+	grouped  []*groups     // by feature, nil where it is not grouped
+	headers  []header
+	values   []agg.Value
+	decoder  agg.Decoder
+	selected []bool // nil: every feature
+}
+
+// window is what a feature's window at t takes.
+type window struct {
+	from, to int64 // tile numbers
+	width    int64
+	decaying agg.Decaying // nil where tiles do not decay
+}
+
+// groups are the partials of a grouped feature.
+type groups struct {
+	keys     []string
+	partials []agg.Partial
+	index    map[string]int32
+	slots    []int32 // by number of a text of the current source: 1 + index in keys; 0 is not known yet
+	answer   []agg.Group
+}
+
+// NewReader returns a reader of the plan.
+func (p *Plan) NewReader() *Reader {
+	r := &Reader{
+		plan: p, windows: make([]window, len(p.Features)), single: make([]agg.Partial, len(p.Features)),
+		grouped: make([]*groups, len(p.Features)), headers: make([]header, len(p.Series)),
+		values: make([]agg.Value, len(p.Features)),
+	}
+	for i, f := range p.Features {
+		if p.Series[f.Series].By >= 0 {
+			r.grouped[i] = &groups{index: map[string]int32{}}
+		}
+		r.windows[i].width = p.Series[f.Series].Width
+		r.windows[i].decaying, _ = f.Monoid.(agg.Decaying)
+	}
+	return r
+}
+
+// Select makes the reader read the given features only (indices in Plan.Features); the others' values
+// are Null. No argument selects every feature.
+func (r *Reader) Select(features ...int) {
+	if len(features) == 0 {
+		r.selected = nil
+		return
+	}
+	r.selected = make([]bool, len(r.plan.Features))
+	for _, i := range features {
+		r.selected[i] = true
+	}
+}
+
+// Begin starts a read at instant t, Unix ms. Values of the read before are no longer valid.
+func (r *Reader) Begin(t int64) {
+	r.t = t
+	for i := range r.plan.Features {
+		w := &r.windows[i]
+		w.from, w.to = reach(r.plan.Features[i].Def.Window, t)
+		if g := r.grouped[i]; g != nil {
+			g.begin()
+		} else {
+			r.single[i].Reset()
+		}
+	}
+}
+
+func (g *groups) begin() {
+	for i := range g.partials {
+		g.partials[i].Reset()
+	}
+	g.keys = g.keys[:0]
+	clear(g.index)
+}
+
+// AddView adds a batch view; nil is that of an entity without one. The read's values may refer to b.
+func (r *Reader) AddView(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	d := &r.decoder
+	d.B, d.Err = b, nil
+	err := version(d, viewVersion)
+	if err == nil {
+		d.Table(view)
+		err = r.add(d.B)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s view: %w", r.plan.Entity, err)
+	}
+	return nil
+}
+
+// view makes texts without copying.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// AddState adds the buckets of epochs ≥ cut of an encoded live state; an empty one is that of an entity
+// never seen. It returns the state's next offset. The read's values may refer to b.
+func (r *Reader) AddState(b []byte, cut int64) (next int64, err error) {
+	return r.AddEpochs(b, cut, math.MaxInt64)
+}
+
+// AddEpochs is AddState for the epochs from ≤ n < to.
+func (r *Reader) AddEpochs(b []byte, from, to int64) (next int64, err error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	d := &r.decoder
+	d.B, d.Err = b, nil
+	if err := version(d, stateVersion); err != nil {
+		return 0, fmt.Errorf("read %s state: %w", r.plan.Entity, err)
+	}
+	next = d.Int()
+	var recent Recent
+	d.Bytes(8 * recent.readHead(d))
+	d.Table(view)
+	for range d.Count() {
+		epoch := d.Int()
+		bucket := d.Bytes(d.Count())
+		rest, failed := d.B, d.Err
+		if failed != nil {
+			break
+		}
+		if epoch >= from && epoch < to {
+			err = r.add(bucket)
+		}
+		if d.B = rest; err != nil {
+			return 0, fmt.Errorf("read %s state: %w", r.plan.Entity, err)
+		}
+	}
+	if err := end(d); err != nil {
+		return 0, fmt.Errorf("read %s state: %w", r.plan.Entity, err)
+	}
+	return next, nil
+}
+
+// add folds a bucket, whose texts the decoder holds.
+func (r *Reader) add(bucket []byte) error {
+	d := &r.decoder
+	d.B = bucket
+	for i := range r.headers {
+		r.headers[i] = readHeader(d)
+	}
+	if err := end(d); err != nil {
+		return err
+	}
+	for i := range r.plan.Features {
+		h := &r.headers[r.plan.Features[i].Series]
+		if w := &r.windows[i]; h.tiles == 0 || h.newest < w.from || h.oldest > w.to || r.selected != nil && !r.selected[i] {
+			continue
+		}
+		if r.fold(i, h); d.Err != nil {
+			return d.Err
+		}
+	}
+	return nil
+}
+
+// fold adds the tiles of a series that the window of the i-th feature takes.
+func (r *Reader) fold(i int, h *header) {
+	d, m, w, g := &r.decoder, r.plan.Features[i].Monoid, &r.windows[i], r.grouped[i]
+	if g != nil {
+		g.slots = slices.Grow(g.slots[:0], len(d.Texts))[:len(d.Texts)]
+		clear(g.slots)
+	}
+	d.B = h.body
+	t, scale := h.newest, 1.0
+	for k := range h.tiles {
+		if k > 0 {
+			t -= int64(d.Uint())
+		}
+		if t < w.from || d.Err != nil {
+			return
+		}
+		if w.decaying != nil && t <= w.to {
+			scale = w.decaying.Scale(r.t - t*w.width)
+		}
+		switch {
+		case g != nil:
+			g.fold(d, m, t <= w.to, scale)
+		case t <= w.to:
+			m.Fold(&r.single[i], d, scale)
+		default:
+			m.Skip(d)
+		}
+	}
+}
+
+// fold adds the keys of one tile, or passes over them.
+func (g *groups) fold(d *agg.Decoder, m agg.Monoid, within bool, scale float64) {
+	for range d.Count() {
+		n := d.TextNumber()
+		if d.Err != nil {
+			return
+		}
+		if within {
+			m.Fold(g.at(d, n), d, scale)
+		} else {
+			m.Skip(d)
+		}
+	}
+}
+
+// at returns the partial of the key that is the n-th text of the current source.
+func (g *groups) at(d *agg.Decoder, n int) *agg.Partial {
+	if s := g.slots[n]; s > 0 {
+		return &g.partials[s-1]
+	}
+	key := d.Texts[n]
+	i, known := g.index[key]
+	if !known {
+		i = int32(len(g.keys))
+		g.index[key] = i
+		g.keys = append(g.keys, key)
+		if len(g.partials) < len(g.keys) {
+			g.partials = append(g.partials, agg.Partial{})
+		}
+	}
+	g.slots[n] = i + 1
+	return &g.partials[i]
+}
+
+// Values returns the answers in the order of Plan.Features, valid until the next Begin and as long as
+// what was added is unchanged.
+func (r *Reader) Values() []agg.Value {
+	for i := range r.plan.Features {
+		r.values[i] = r.Value(i)
+	}
+	return r.values
+}
+
+// Value returns the answer of the i-th feature, as Values does.
+func (r *Reader) Value(i int) agg.Value {
+	m := r.plan.Features[i].Monoid
+	if r.selected != nil && !r.selected[i] {
+		return agg.Null
+	}
+	if g := r.grouped[i]; g != nil {
+		return g.value(m)
+	}
+	return m.Finalize(&r.single[i])
+}
+
+// value returns the groups, largest first, then by key.
+func (g *groups) value(m agg.Monoid) agg.Value {
+	g.answer = g.answer[:0]
+	for i, key := range g.keys {
+		g.answer = append(g.answer, agg.Group{Key: key, Value: m.Finalize(&g.partials[i])})
+	}
+	slices.SortFunc(g.answer, func(a, b agg.Group) int {
+		if c := agg.CompareNumbers(b.Value, a.Value); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Key, b.Key)
+	})
+	return agg.GroupsValue(&g.answer)
+}
