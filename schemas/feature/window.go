@@ -3,8 +3,6 @@ package feature
 import (
 	"fmt"
 	"strconv"
-
-	"gopkg.in/yaml.v3"
 )
 
 // Window is a length of event time in milliseconds, or Lifetime.
@@ -59,14 +57,4 @@ func (w Window) String() string {
 		return fmt.Sprintf("%dd", w/Day)
 	}
 	return fmt.Sprintf("%dh", w/Hour)
-}
-
-// UnmarshalYAML reads the text form.
-func (w *Window) UnmarshalYAML(n *yaml.Node) error {
-	v, err := ParseWindow(n.Value)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", n.Line, err)
-	}
-	*w = v
-	return nil
 }
