@@ -36,6 +36,8 @@ func Run(t *testing.T, h Harness) {
 		{"Overwrite", testOverwrite},
 		{"Missing", testMissing},
 		{"PutIfAbsent", testPutIfAbsent},
+		{"PutFileIfAbsent", testPutFileIfAbsent},
+		{"Path", testPath},
 		{"PutIfMatch", testPutIfMatch},
 		{"Delete", testDelete},
 		{"ListOrder", testListOrder},
@@ -45,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 		{"JSON", testJSON},
 		{"Check", testCheck},
 		{"RacePutIfAbsent", testRacePutIfAbsent},
+		{"RacePutFileIfAbsent", testRacePutFileIfAbsent},
 		{"RacePutIfMatch", testRacePutIfMatch},
 		{"RaceCounter", testRaceCounter},
 		{"RaceReaders", testRaceReaders},
@@ -315,6 +318,8 @@ func testInvalidKeys(t *testing.T, open func() *bucket.Bucket) {
 		wantErr(t, fmt.Sprintf("PutIfAbsent %q", key), err, bucket.ErrInvalidKey)
 		_, err = b.PutIfMatch(t.Context(), key, []byte("x"), "etag")
 		wantErr(t, fmt.Sprintf("PutIfMatch %q", key), err, bucket.ErrInvalidKey)
+		_, err = b.PutFileIfAbsent(t.Context(), key, file(t, []byte("x")))
+		wantErr(t, fmt.Sprintf("PutFileIfAbsent %q", key), err, bucket.ErrInvalidKey)
 		wantErr(t, fmt.Sprintf("Delete %q", key), b.Delete(t.Context(), key), bucket.ErrInvalidKey)
 	}
 	for _, prefix := range []string{"/", "a//", "../", "a/../b", "bad\xff"} {

@@ -210,6 +210,16 @@ func (d *driver) Put(ctx context.Context, key string, data []byte, cond bucket.C
 	return etag, err
 }
 
+// PutFile is a Put to the faults. There is no Path: what reads the bucket's files directly would not
+// meet them.
+func (d *driver) PutFile(ctx context.Context, key string, r io.ReaderAt, size int64, cond bucket.Condition) (etag string, err error) {
+	err = d.around(Op{Put, key}, func() (err error) {
+		etag, err = bucket.PutFile(ctx, d.inner, key, r, size, cond)
+		return err
+	})
+	return etag, err
+}
+
 func (d *driver) List(ctx context.Context, prefix string) (objects []bucket.Attrs, err error) {
 	err = d.around(Op{List, prefix}, func() (err error) {
 		objects, err = d.inner.List(ctx, prefix)

@@ -16,11 +16,6 @@ import (
 // attribute holds "<sha256 hex> <size> <modification time ns>".
 const attribute = "user.anabranch.sha256"
 
-func hash(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}
-
 // remember notes the hash of a freshly written file on the file itself. It is
 // a cache: a file system without extended attributes only makes List slower.
 func remember(f *os.File, etag string) error {

@@ -71,7 +71,7 @@ func (d *driver) prepare() error {
 			return err
 		}
 	}
-	name, _, err := d.writeTemp(nil)
+	name, _, err := d.writeTemp(strings.NewReader(""))
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,9 @@ func (d *driver) path(key string) (string, error) {
 	}
 	return filepath.Join(d.dir, filepath.FromSlash(key)), nil
 }
+
+// Path returns the file of a key, whether it exists or not.
+func (d *driver) Path(key string) (string, error) { return d.path(key) }
 
 func (d *driver) Open(_ context.Context, key string) (io.ReadCloser, bucket.Attrs, error) {
 	f, attrs, err := d.open(key)

@@ -1,10 +1,14 @@
 package filebucket
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,11 +22,34 @@ import (
 const staleTemp = 24 * time.Hour
 
 func (d *driver) Put(_ context.Context, key string, data []byte, cond bucket.Condition) (etag string, err error) {
+	return d.put(key, bytes.NewReader(data), cond)
+}
+
+// PutFile copies a file into the bucket. It is no hard link to it: who has the file open may go on
+// writing, and its permissions are those of a temporary file.
+func (d *driver) PutFile(ctx context.Context, key string, r io.ReaderAt, size int64, cond bucket.Condition) (etag string, err error) {
+	return d.put(key, cancelled{ctx, io.NewSectionReader(r, 0, size)}, cond)
+}
+
+// cancelled ends a long copy when its context does.
+type cancelled struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c cancelled) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}
+
+func (d *driver) put(key string, content io.Reader, cond bucket.Condition) (etag string, err error) {
 	name, err := d.path(key)
 	if err != nil {
 		return "", err
 	}
-	temp, etag, err := d.writeTemp(data)
+	temp, etag, err := d.writeTemp(content)
 	if err != nil {
 		return "", err
 	}
@@ -112,15 +139,16 @@ func (d *driver) Delete(_ context.Context, key string) (err error) {
 	return syncDir(filepath.Dir(name))
 }
 
-// writeTemp stores data, durably, in a temporary file.
-func (d *driver) writeTemp(data []byte) (name, etag string, err error) {
+// writeTemp stores content, durably, in a temporary file.
+func (d *driver) writeTemp(content io.Reader) (name, etag string, err error) {
 	name = filepath.Join(d.tmp, rand.Text())
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return "", "", err
 	}
-	etag = hash(data)
-	_, err = f.Write(data)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, sum), content)
+	etag = hex.EncodeToString(sum.Sum(nil))
 	if err == nil {
 		err = remember(f, etag)
 	}

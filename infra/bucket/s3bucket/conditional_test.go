@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -74,6 +76,15 @@ func TestLostAnswerOfAnAppliedWriteIsSuccess(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantContent(t, b, "k", "next", etag)
+			f.puts.Store(0)
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, []byte("of a file"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if etag, err = b.PutFileIfAbsent(t.Context(), "file", path); err != nil {
+				t.Fatal(err)
+			}
+			wantContent(t, b, "file", "of a file", etag)
 			if f.puts.Load() != 2 {
 				t.Errorf("%d requests, want the write and one retry", f.puts.Load())
 			}
@@ -82,22 +93,24 @@ func TestLostAnswerOfAnAppliedWriteIsSuccess(t *testing.T) {
 }
 
 func TestLostAnswerAndSomebodyElsesContentIsARefusal(t *testing.T) {
-	f := &flaky{spoil: 1, answers: hangUp}
-	b := openFlaky(t, f)
-	f.puts.Store(1)
-	etag, err := b.Put(t.Context(), "k", []byte("theirs"))
-	if err != nil {
-		t.Fatal(err)
+	for _, theirs := range []string{"theirs", "hers", ""} {
+		f := &flaky{spoil: 1, answers: hangUp}
+		b := openFlaky(t, f)
+		f.puts.Store(1)
+		etag, err := b.Put(t.Context(), "k", []byte(theirs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.puts.Store(0)
+		if _, err := b.PutIfAbsent(t.Context(), "k", []byte("mine")); !errors.Is(err, bucket.ErrExists) {
+			t.Errorf("PutIfAbsent over %q: %v, want ErrExists", theirs, err)
+		}
+		f.puts.Store(0)
+		if _, err := b.PutIfMatch(t.Context(), "k", []byte("mine"), `"0"`); !errors.Is(err, bucket.ErrPrecondition) {
+			t.Errorf("PutIfMatch over %q: %v, want ErrPrecondition", theirs, err)
+		}
+		wantContent(t, b, "k", theirs, etag)
 	}
-	f.puts.Store(0)
-	if _, err := b.PutIfAbsent(t.Context(), "k", []byte("mine")); !errors.Is(err, bucket.ErrExists) {
-		t.Errorf("PutIfAbsent: %v, want ErrExists", err)
-	}
-	f.puts.Store(0)
-	if _, err := b.PutIfMatch(t.Context(), "k", []byte("mine"), `"0"`); !errors.Is(err, bucket.ErrPrecondition) {
-		t.Errorf("PutIfMatch: %v, want ErrPrecondition", err)
-	}
-	wantContent(t, b, "k", "theirs", etag)
 }
 
 // Equal content counts as ours only after a lost answer.

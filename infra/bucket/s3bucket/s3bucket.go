@@ -2,9 +2,11 @@
 // protocol and honours conditional writes (If-None-Match and If-Match of
 // PutObject; bucket.Check tells).
 //
-// Conditional writes are always a single PutObject, never a multipart upload,
-// whose completion some servers do not check. Only unconditional writes of more
-// than 64 MiB go through the transfer manager in parallel parts.
+// Conditional writes are a single PutObject and not a multipart upload, whose
+// completion some servers do not check. Unconditional writes of more than 64 MiB
+// go through the transfer manager in parallel parts, and so do files of more than 4 GiB
+// (PutFile), since S3 takes at most 5 GiB in one request: of several that race for such a key more than one may
+// succeed on a server that does not check.
 //
 // # Answers that got lost
 //
@@ -39,6 +41,7 @@ import (
 // Sizes of parallel uploads, in bytes.
 const (
 	multipartAbove = 64 << 20
+	singleAtMost   = 4 << 30 // of a conditional write
 	partSize       = 16 << 20
 )
 
@@ -55,6 +58,7 @@ type driver struct {
 	retry          retryer
 	bucket, prefix string
 	multipartAbove int
+	singleAtMost   int64
 }
 
 // Open returns the bucket that opts describe. It makes no request.
@@ -91,7 +95,7 @@ func open(ctx context.Context, opts Options) (*driver, error) {
 	uploads := transfermanager.New(client, func(o *transfermanager.Options) { o.PartSizeBytes = partSize })
 	return &driver{
 		client: client, uploads: uploads, retry: retry.NewStandard(),
-		bucket: opts.Bucket, prefix: prefix, multipartAbove: multipartAbove,
+		bucket: opts.Bucket, prefix: prefix, multipartAbove: multipartAbove, singleAtMost: singleAtMost,
 	}, nil
 }
 
@@ -208,22 +212,11 @@ func (d *driver) Put(ctx context.Context, key string, data []byte, cond bucket.C
 	}
 	switch {
 	case cond != bucket.Condition{}:
-		return d.putIf(ctx, name, data, cond)
+		return d.putIf(ctx, name, content{bytes.NewReader(data), int64(len(data))}, cond)
 	case len(data) > d.multipartAbove:
-		return d.upload(ctx, name, data)
+		return d.upload(ctx, name, bytes.NewReader(data), cond)
 	}
 	out, err := d.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &d.bucket, Key: name, Body: bytes.NewReader(data),
-	})
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ETag), nil
-}
-
-// upload stores a large object in parallel parts.
-func (d *driver) upload(ctx context.Context, name *string, data []byte) (string, error) {
-	out, err := d.uploads.UploadObject(ctx, &transfermanager.UploadObjectInput{
 		Bucket: &d.bucket, Key: name, Body: bytes.NewReader(data),
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -210,5 +211,36 @@ func TestParseURL(t *testing.T) {
 		if _, err := ParseURL(raw); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("ParseURL(%q): error %v, want one with %q", raw, err, part)
 		}
+	}
+}
+
+// TestFilesTooLargeForOneRequest stores a file in parts.
+func TestFilesTooLargeForOneRequest(t *testing.T) { putLargeFile(t, serve(t, nil)) }
+
+func TestFilesTooLargeForOneRequestOnServer(t *testing.T) {
+	putLargeFile(t, scratch(t, realServer(t)))
+}
+
+func putLargeFile(t *testing.T, opts Options) {
+	t.Helper()
+	d := mustOpen(t, opts)
+	d.singleAtMost = partSize
+	b := bucket.New(d)
+	data := make([]byte, 2*partSize+12345)
+	if _, err := rand.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.PutFileIfAbsent(t.Context(), "large", path); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := b.Get(t.Context(), "large"); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("read back %d of %d bytes: %v", len(got), len(data), err)
+	}
+	if _, err := b.PutFileIfAbsent(t.Context(), "large", path); !errors.Is(err, bucket.ErrExists) {
+		t.Errorf("over an object: %v, want ErrExists", err)
 	}
 }
