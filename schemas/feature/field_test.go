@@ -31,22 +31,24 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// Below 2^51 units the two roundings of u / 10^s · 10^s add up to less than half a unit, so that a
+// decimal that is written down is compared as what it says.
 func TestEveryDecimalOfTheScaleIsAccepted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		of := Type{Decimal, rapid.IntRange(1, 6).Draw(t, "scale")}
-		units := rapid.Int64Range(-1<<53+1, 1<<53-1).Draw(t, "units")
+		units := rapid.Int64Range(-1<<51, 1<<51).Draw(t, "units")
 		l, err := of.literal(of.format(Literal{Number: of.value(units)}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := of.Units(l.Number); !ok || got-units > 1 || units-got > 1 {
+		if got, ok := of.Units(l.Number); !ok || got != units {
 			t.Fatalf("%d units of %s became %d, %v", units, of, got, ok)
 		}
 	})
 }
 
 func TestConditionsReadBack(t *testing.T) {
-	printable := rapid.StringOf(rapid.RuneFrom([]rune(`ab'"\ ,[]<>=!é世` + "\n\t")))
+	printable := rapid.StringOfN(rapid.RuneFrom([]rune(`ab'"\ ,[]<>=!é世`+"\n\t")), 1, 12, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		l := Literal{Text: printable.Draw(t, "text")}
 		text := Type{Kind: Text}

@@ -31,6 +31,9 @@ func textLiteral(s string) (Literal, error) {
 		if !ok || rest != "" {
 			return Literal{}, fmt.Errorf("%s: a text between quotes is required, with \\ before a quote or a \\ inside", s)
 		}
+		if text == "" {
+			return Literal{}, fmt.Errorf("%s: an empty text is absent, and no condition holds on what is absent", s)
+		}
 		return Literal{Text: text}, nil
 	}
 	if !bareRule.MatchString(s) {

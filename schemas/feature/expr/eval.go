@@ -10,9 +10,17 @@ type scalar struct {
 	s     string
 }
 
-// Eval computes the expression. The function returns the answer of a feature: int64, float64, bool
-// or string as the feature's type asks (an int64 will do for a double); nil, false, or a value of
-// another type is null. The result is int64, float64, bool or string by e.Type, or nil for null.
+// Answer is an answer that tells itself as what it is asked for, and false where it cannot. agg.Value
+// is one, and so is a pointer to it, which costs no allocation.
+type Answer interface {
+	Int64() (int64, bool)
+	Float64() (float64, bool)
+	Text() (string, bool)
+}
+
+// Eval computes the expression. The function returns the answer of a feature: an Answer, or int64,
+// float64, bool or string as the feature's type asks (an int64 will do for a double); nil, false, or a
+// value of another type is null. The result is int64, float64, bool or string by e.Type, or nil for null.
 func (e *Expr) Eval(feature func(name string) (any, bool)) any {
 	x := e.eval(feature)
 	if !x.known {
@@ -144,8 +152,24 @@ func input(v any, want Type) scalar {
 		return scalar{known: want == Bool || want == Int, i: truth(x)}
 	case string:
 		return scalar{known: want == Text, s: x}
+	case Answer:
+		return answer(x, want)
 	}
 	return scalar{}
+}
+
+func answer(x Answer, want Type) (out scalar) {
+	switch want {
+	case Int:
+		out.i, out.known = x.Int64()
+	case Double:
+		if f, ok := x.Float64(); ok {
+			return double(f)
+		}
+	case Text:
+		out.s, out.known = x.Text()
+	}
+	return out
 }
 
 func whole(i int64) scalar { return scalar{known: true, i: i} }

@@ -91,12 +91,23 @@ func TestInputsAreReadByTheirType(t *testing.T) {
 		{"s", int64(3), nil},
 		{"b", false, false},
 		{"b", nil, nil},
+		{"i", number(7), int64(7)},
+		{"x", number(7), 3.5},
+		{"x", number(0), nil},
+		{"s", number(7), nil},
 	} {
 		if got := compile(t, c.text).Eval(from(map[string]any{c.text: c.in})); got != c.want {
 			t.Errorf("%s of %v = %v, want %v", c.text, c.in, got, c.want)
 		}
 	}
 }
+
+// number is an answer of an aggregate: a decimal in units of 1/2 that has no value at 0.
+type number int64
+
+func (n number) Int64() (int64, bool)     { return int64(n), true }
+func (n number) Float64() (float64, bool) { return float64(n) / 2, n != 0 }
+func (n number) Text() (string, bool)     { return "", false }
 
 func TestCompileRefuses(t *testing.T) {
 	for text, want := range map[string]string{
