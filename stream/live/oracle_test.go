@@ -2,15 +2,13 @@ package live
 
 import (
 	"fmt"
-	"math"
-	"slices"
 	"sort"
 	"strings"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/feature"
-	"github.com/anabranch/anabranch/schemas/tile"
+	naive "github.com/anabranch/anabranch/schemas/tile/oracle"
 )
 
 // entry is one record of a log as its author knows it: the oracle never decodes anything.
@@ -71,28 +69,17 @@ func (o *oracle) events() []counted {
 	return out
 }
 
-// answer computes a feature by its definition over events of epochs ≥ cut, read at t. who is the
-// user or item, "" for the global entity. partition < 0 means all of them.
-func (o *oracle) answer(d feature.Definition, who string, partition int32, cut, t int64) string {
-	var in []counted
-	for _, c := range o.events() {
-		mine := d.Entity == feature.Global || d.Entity == feature.User && c.event.UserID == who || d.Entity == feature.Item && c.event.ItemID == who
-		typed := len(d.From.Types) == 0 || slices.Contains(d.From.Types, c.event.Type)
-		if mine && typed && c.epoch >= cut && (partition < 0 || c.partition == partition) && inWindow(int64(c.event.Time), int64(d.Window), t) {
-			in = append(in, c)
+// answer says what a feature must answer by its definition, over events of epochs ≥ cut, read at t. who is
+// the user or item, "" for the global entity. partition < 0 means all of them.
+func (o *oracle) answer(c feature.Catalogue, d feature.Definition, who string, partition int32, cut, t int64) naive.Want {
+	var in []naive.Record
+	for _, x := range o.events() {
+		mine := d.Entity == feature.Global || d.Entity == feature.User && x.event.UserID == who || d.Entity == feature.Item && x.event.ItemID == who
+		if mine && x.epoch >= cut && (partition < 0 || x.partition == partition) {
+			in = append(in, naive.Record{Event: x.event, Epoch: x.epoch, Seq: int64(x.partition)<<44 | x.offset})
 		}
 	}
-	switch d.Aggregate {
-	case feature.Count:
-		return fmt.Sprint(len(in))
-	case feature.DecayedCount:
-		return naiveDecay(in, float64(d.HalfLife), t)
-	case feature.Last, feature.LastN:
-		return naiveLast(in, d)
-	case feature.TopK:
-		return naiveTop(in, d.N)
-	}
-	panic("the oracle does not know " + string(d.Aggregate))
+	return naive.Answer(c, d, in, t)
 }
 
 const (
@@ -101,103 +88,35 @@ const (
 	dayMs    = 24 * hourMs
 )
 
-func inWindow(at, window, t int64) bool {
-	w := int64(dayMs)
-	switch {
-	case window < 0:
-		return true // lifetime
-	case window <= 6*hourMs:
-		w = 5 * minuteMs
-	case window <= 2*dayMs:
-		w = hourMs
-	}
-	first, last := (t-window)/w, t/w
-	return at/w >= first && at/w <= last
-}
-
-func naiveDecay(in []counted, halfLife float64, t int64) string {
-	sums := map[string]float64{}
-	for _, c := range in {
-		if category := c.event.Category(); category != "" {
-			sums[category] += math.Pow(.5, float64(t-int64(c.event.Time))/halfLife)
-		}
-	}
-	var out []string
-	for category, sum := range sums {
-		out = append(out, fmt.Sprintf("%s=%.6g", category, sum))
-	}
-	sort.Strings(out)
-	return strings.Join(out, " ")
-}
-
-func naiveLast(in []counted, d feature.Definition) string {
-	sort.Slice(in, func(i, j int) bool {
-		a, b := in[i], in[j]
-		if a.event.Time != b.event.Time {
-			return a.event.Time > b.event.Time
-		}
-		if a.offset != b.offset {
-			return a.offset > b.offset
-		}
-		return a.partition > b.partition
-	})
-	if d.Aggregate == feature.Last {
-		if len(in) == 0 {
-			return "none"
-		}
-		return in[0].event.ItemID
-	}
-	var out []string
-	for _, c := range in[:min(len(in), d.N)] {
-		out = append(out, c.event.Type+":"+c.event.ItemID)
-	}
-	return strings.Join(out, " ")
-}
-
-func naiveTop(in []counted, n int) string {
-	counts := map[string]int{}
-	for _, c := range in {
-		counts[c.event.ItemID]++
-	}
-	items := make([]string, 0, len(counts))
-	for item := range counts {
-		items = append(items, item)
-	}
-	sort.Slice(items, func(i, j int) bool {
-		a, b := items[i], items[j]
-		return counts[a] > counts[b] || counts[a] == counts[b] && a < b
-	})
-	var out []string
-	for _, item := range items[:min(len(items), n)] {
-		out = append(out, fmt.Sprintf("%s=%d", item, counts[item]))
-	}
-	return strings.Join(out, " ")
-}
-
-// render writes an answer of the engines in the oracle's form.
+// render writes an answer on one line, for people.
 func render(v agg.Value) string {
-	switch x := v.(type) {
-	case nil:
+	switch v.Kind() {
+	case agg.KindNull:
 		return "none"
-	case []tile.Group:
-		out := make([]string, len(x))
-		for i, g := range x {
-			out[i] = fmt.Sprintf("%s=%.6g", g.Key, g.Value)
+	case agg.KindText:
+		s, _ := v.Text()
+		return s
+	case agg.KindGroups:
+		var out []string
+		for _, g := range v.Groups() {
+			f, _ := g.Value.Float64()
+			out = append(out, fmt.Sprintf("%s=%.6g", g.Key, f))
 		}
 		sort.Strings(out)
 		return strings.Join(out, " ")
-	case []agg.Interaction:
-		out := make([]string, len(x))
-		for i, in := range x {
-			out[i] = in.Type + ":" + in.Item
+	case agg.KindInteractions:
+		var out []string
+		for _, x := range v.Interactions() {
+			out = append(out, x.Type+":"+x.Item)
 		}
 		return strings.Join(out, " ")
-	case agg.Top:
-		out := make([]string, len(x.Keys))
-		for i, k := range x.Keys {
-			out[i] = fmt.Sprintf("%s=%d", k.Key, k.Count)
+	case agg.KindTop:
+		top, _ := v.Top()
+		var out []string
+		for _, k := range top.Keys {
+			out = append(out, fmt.Sprintf("%s=%d", k.Key, k.Count))
 		}
 		return strings.Join(out, " ")
 	}
-	return fmt.Sprint(v)
+	return v.String()
 }

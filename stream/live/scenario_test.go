@@ -203,11 +203,12 @@ func (w *world) show(words []string, options map[string]string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	lines := []string{got}
+	lines := []string{render(got)}
 	for _, plan := range w.plans {
 		if i := plan.Feature(words[1]); i >= 0 {
-			if want := w.oracle.answer(plan.Features[i].Def, who, 0, int64(cut), int64(w.now)); want != got {
-				lines = append(lines, "the oracle, which knows the whole log, says "+want)
+			want := w.oracle.answer(w.catalogue, plan.Features[i].Def, who, 0, int64(cut), int64(w.now))
+			if err := want.Check(got); err != nil {
+				lines = append(lines, "the oracle, which knows the whole log, says otherwise: "+err.Error())
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/tile"
@@ -14,11 +15,12 @@ import (
 // world is a partition's log, a store with the promise of the fenced script, and an engine between
 // them: everything that the runner has, without Kafka and Redis.
 type world struct {
-	engine  *Engine
-	plans   map[feature.Entity]*tile.Plan
-	oracle  oracle
-	records []Record
-	now     event.Millis
+	catalogue feature.Catalogue
+	engine    *Engine
+	plans     map[feature.Entity]*tile.Plan
+	oracle    oracle
+	records   []Record
+	now       event.Millis
 
 	fence   Fence
 	blobs   map[string][]byte
@@ -42,7 +44,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		engine: e, blobs: map[string][]byte{}, now: 1_767_261_600_000, // 2026-01-01T10:00:00Z
+		catalogue: c, engine: e, blobs: map[string][]byte{}, now: 1_767_261_600_000, // 2026-01-01T10:00:00Z
 		plans: map[feature.Entity]*tile.Plan{feature.User: e.user, feature.Item: e.item, feature.Global: e.global},
 	}
 }
@@ -129,20 +131,19 @@ func (w *world) reset() {
 }
 
 // read returns a feature from the stored state of its entity, over epochs ≥ cut at instant t.
-func (w *world) read(name, who string, cut, t int64) (string, error) {
+func (w *world) read(name, who string, cut, t int64) (agg.Value, error) {
 	for entity, plan := range w.plans {
 		i := plan.Feature(name)
 		if i < 0 {
 			continue
 		}
 		suffix := map[feature.Entity]string{feature.User: userSuffix(who), feature.Item: itemSuffix(who), feature.Global: globalSuffix}[entity]
-		s, err := w.engine.Decode(suffix, w.blobs[suffix])
-		if err != nil {
-			return "", err
-		}
-		return render(plan.ReadFeature(i, t, s.Since(cut)...)), nil
+		r := plan.NewReader()
+		r.Begin(t)
+		_, err := r.AddState(w.blobs[suffix], cut)
+		return r.Value(i), err
 	}
-	return "", fmt.Errorf("no feature %q", name)
+	return agg.Null, fmt.Errorf("no feature %q", name)
 }
 
 // check compares every feature of everybody with the oracle.
@@ -161,8 +162,8 @@ func (w *world) check(cut, t int64) error {
 				if err != nil {
 					return err
 				}
-				if want := w.oracle.answer(f.Def, who, 0, cut, t); got != want {
-					wrong = append(wrong, fmt.Sprintf("%s of %q from epoch %d: got %q, the oracle says %q", f.Def.Name, who, cut, got, want))
+				if err := w.oracle.answer(w.catalogue, f.Def, who, 0, cut, t).Check(got); err != nil {
+					wrong = append(wrong, fmt.Sprintf("%s of %q from epoch %d: %v", f.Def.Name, who, cut, err))
 				}
 			}
 		}
