@@ -109,7 +109,7 @@ func For(d feature.Definition, t feature.Type) (Monoid, error) {
 	case feature.Ratio:
 		return ratio{}, nil
 	case feature.DecayedCount:
-		return decayed{halfLife: float64(d.HalfLife)}, nil
+		return decayed{halfLife: int64(d.HalfLife)}, nil
 	case feature.Distinct:
 		return distinct{precision: uint8(d.Precision)}, nil
 	case feature.First:
@@ -132,7 +132,7 @@ func For(d feature.Definition, t feature.Type) (Monoid, error) {
 		case feature.Max:
 			return extreme{outcome: kind, sign: -1}, nil
 		case feature.DecayedSum:
-			return decayed{halfLife: float64(d.HalfLife), sum: true, outcome: kind}, nil
+			return decayed{halfLife: int64(d.HalfLife), sum: true, outcome: kind}, nil
 		case feature.Histogram:
 			return histogram{bounds: d.Bounds, outcome: kind}, nil
 		}

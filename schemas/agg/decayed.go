@@ -9,15 +9,15 @@ import (
 // the tile's start, Σ x·2^((t − start)/half-life).
 type decayed struct {
 	outcome
-	halfLife float64 // ms
+	halfLife int64 // ms
 	sum      bool    // of operands; else every event is worth 1
 }
 
 func (x decayed) Key() string {
 	if x.sum {
-		return fmt.Sprintf("decayed_sum:%g:%s", x.halfLife, x.outcome.key())
+		return fmt.Sprintf("decayed_sum:%d:%s", x.halfLife, x.outcome.key())
 	}
-	return fmt.Sprintf("decayed_count:%g", x.halfLife)
+	return fmt.Sprintf("decayed_count:%d:", x.halfLife)
 }
 
 func (x decayed) Update(p *Partial, in *Input) {
@@ -25,7 +25,7 @@ func (x decayed) Update(p *Partial, in *Input) {
 	if x.sum {
 		f = x.outcome.number(in.Of)
 	}
-	x.add(p, f*math.Exp2(float64(in.Time-in.Start)/x.halfLife))
+	x.add(p, f*x.power(in.Time-in.Start))
 }
 
 func (decayed) add(p *Partial, f float64) {
@@ -45,4 +45,11 @@ func (decayed) Skip(d *Decoder) { d.Bytes(8) }
 func (decayed) Finalize(p *Partial) Value { return FloatValue(math.Float64frombits(uint64(p.A))) }
 
 // Scale implements Decaying.
-func (x decayed) Scale(age int64) float64 { return math.Exp2(-float64(age) / x.halfLife) }
+func (x decayed) Scale(age int64) float64 { return x.power(-age) }
+
+// power returns 2^(ms/half-life). Whole half-lives are apart from the rest: rounding a large exponent
+// would cost as many bits as the exponent has.
+func (x decayed) power(ms int64) float64 {
+	whole, rest := ms/x.halfLife, ms%x.halfLife
+	return math.Ldexp(math.Exp2(float64(rest)/float64(x.halfLife)), int(whole))
+}

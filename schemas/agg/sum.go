@@ -4,12 +4,17 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+
+	"github.com/anabranch/anabranch/schemas/feature"
 )
 
 // sumFor returns the sum of fields of a type.
 func sumFor(o outcome) Monoid {
 	if o.float() {
 		return floatSum{}
+	}
+	if o.Kind == feature.Boolean {
+		o.Kind = feature.Integer // how many are true
 	}
 	return intSum{o}
 }
@@ -138,8 +143,8 @@ func (m mean) Finalize(p *Partial) Value {
 	if !integers {
 		return FloatValue(math.Float64frombits(uint64(p.A)) / float64(p.N))
 	}
-	if p.B == p.A>>63 && p.A > -1<<53 && p.A < 1<<53 && p.N < 1<<53 && s.Type.Scale == 0 {
-		return FloatValue(float64(p.A) / float64(p.N)) // one rounding of an exact quotient
+	if p.B == p.A>>63 && p.A > -1<<53 && p.A < 1<<53 && p.N > 0 && p.N < 1<<33 { // 2^33·10^6 < 2^53
+		return FloatValue(float64(p.A) / (float64(p.N) * tens[s.Scale])) // one rounding of an exact quotient
 	}
 	num := s.integer(p.B, uint64(p.A)).big()
 	den := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.Type.Scale)), nil)

@@ -1,0 +1,158 @@
+package tile_test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+	"github.com/anabranch/anabranch/schemas/tile"
+	"github.com/anabranch/anabranch/schemas/tile/oracle/gen"
+)
+
+// number returns a whole number out of the environment.
+func number(t *testing.T, name string, otherwise uint64) (n uint64, set bool) {
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise, false
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s: a whole number is required", name, s)
+	}
+	return n, true
+}
+
+// perCase is how many definitions a case has.
+const perCase = 5
+
+// cases runs a test for as many cases as it takes to have that many definitions. ANABRANCH_SEED plays
+// one again, ANABRANCH_DEFINITIONS asks for more of them (package gen).
+func cases(t *testing.T, definitions uint64, test func(t *testing.T, c gen.Case)) {
+	first, one := number(t, "ANABRANCH_SEED", 1)
+	definitions, more := number(t, "ANABRANCH_DEFINITIONS", definitions)
+	n := (definitions + perCase - 1) / perCase
+	if one && !more {
+		n = 1
+	}
+	for seed := first; seed < first+n && !t.Failed(); seed++ {
+		t.Run("seed="+strconv.FormatUint(seed, 10), func(t *testing.T) {
+			test(t, gen.NewCase(seed, perCase, 300))
+		})
+	}
+}
+
+// TestDefinitions plays random logs into live states and, up to a random cut, into views, both through
+// their codecs, and compares every feature of every member with the oracle.
+func TestDefinitions(t *testing.T) {
+	cases(t, 400, func(t *testing.T, c gen.Case) {
+		engines, distinct := everyEntity(t, c)
+		for _, x := range engines {
+			reader := x.plan.NewReader() // one for all members: nothing may be left of the one before
+			err := x.against(distinct, func(id string) ([]agg.Value, error) { return x.read(reader, id) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestDecodingIsTheInverse: states and views read back as what they were.
+func TestDecodingIsTheInverse(t *testing.T) {
+	cases(t, 200, func(t *testing.T, c gen.Case) {
+		engines, _ := everyEntity(t, c)
+		for _, x := range engines {
+			codec := x.plan.NewCodec()
+			for id, b := range x.views {
+				want := codec.AppendView(nil, b)
+				again, err := x.plan.DecodeView(want)
+				if err != nil {
+					t.Fatalf("view of %s: %v", id, err)
+				}
+				if got := codec.AppendView(nil, again); string(got) != string(want) {
+					t.Fatalf("view of %s: %x, decoded and encoded again %x", id, want, got)
+				}
+			}
+			for id, states := range x.states {
+				for p, s := range states {
+					want := codec.AppendState(nil, s)
+					again, err := x.plan.DecodeState(want)
+					if err != nil {
+						t.Fatalf("state of %s: %v", id, err)
+					}
+					if got := codec.AppendState(nil, again); string(got) != string(want) {
+						t.Fatalf("state of %s in partition %d: %x, decoded and encoded again %x", id, p, want, got)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestPruneKeepsAnswers: a view without old tiles answers as one with all of them from asOf on, and
+// leaving them out from the start is the same as dropping them.
+func TestPruneKeepsAnswers(t *testing.T) {
+	cases(t, 200, func(t *testing.T, c gen.Case) {
+		engines, distinct := everyEntity(t, c)
+		c.AsOf = -1 << 40 // before everything
+		for i, pruned := range engines {
+			whole, err := newEngine(c, entities[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader := whole.plan.NewReader()
+			if err := whole.against(distinct, func(id string) ([]agg.Value, error) { return whole.read(reader, id) }); err != nil {
+				t.Fatalf("unpruned: %v", err)
+			}
+			codec := whole.plan.NewCodec()
+			for id, b := range whole.views {
+				whole.plan.Prune(b, pruned.AsOf)
+				if got, want := codec.AppendView(nil, b), codec.AppendView(nil, pruned.views[id]); string(got) != string(want) {
+					t.Fatalf("view of %s: Update and Prune %x, UpdateSince %x", id, got, want)
+				}
+			}
+		}
+	})
+}
+
+// TestMergeOfParts: a night that adds an epoch to the view of the night before has what one that
+// reads everything has.
+func TestMergeOfParts(t *testing.T) {
+	cases(t, 200, func(t *testing.T, c gen.Case) {
+		seams := []int64{0, c.Cut / 2, c.Cut} // imports, then two runs of epochs
+		engines, distinct := everyEntity(t, c)
+		for i, x := range engines {
+			merged := map[string]tile.Bucket{}
+			for k, below := range seams {
+				from := int64(-1 << 62)
+				if k > 0 {
+					from = seams[k-1]
+				}
+				part := c
+				part.Log, part.Cut = nil, below
+				for _, r := range distinct {
+					if r.Epoch >= from && r.Epoch < below {
+						r.Event.ID = strconv.Itoa(len(part.Log)) // what is left are no duplicates
+						part.Log = append(part.Log, r)
+					}
+				}
+				y, err := newEngine(part, entities[i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				for id, b := range y.views {
+					if merged[id] == nil {
+						merged[id] = x.plan.NewBucket()
+					}
+					x.plan.Merge(merged[id], b)
+					x.plan.Prune(merged[id], c.AsOf)
+				}
+			}
+			x.views = merged
+			reader := x.plan.NewReader()
+			if err := x.against(distinct, func(id string) ([]agg.Value, error) { return x.read(reader, id) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
