@@ -115,18 +115,19 @@ func TestTransactionalTail(t *testing.T) {
 			if err := writer.BeginTransaction(); err != nil {
 				t.Fatal(err)
 			}
-			value, err := someEvents(100, 1)[0].Encode()
+			e := someEvents(100, 1)[0]
+			value, err := e.Encode()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := writer.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Key: []byte(someEvents(100, 1)[0].UserID), Value: value}).FirstErr(); err != nil {
+			if err := writer.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Key: []byte(e.UserID), Value: value}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 			if err := writer.EndTransaction(ctx, end); err != nil {
 				t.Fatal(err)
 			}
 			if end == kgo.TryCommit {
-				s.oracle.log = append(s.oracle.log, entry{offset: 20, event: someEvents(100, 1)[0]})
+				s.oracle.log = append(s.oracle.log, entry{offset: 20, event: e})
 			}
 			r, _ := s.start(s.config(s.redis))
 			s.awaitCaughtUp()
