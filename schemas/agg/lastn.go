@@ -218,5 +218,5 @@ func (x lastN) Finalize(p *Partial) Value {
 		}
 		l.shown = append(l.shown, in)
 	}
-	return Value{kind: KindInteractions, list: &l.shown}
+	return InteractionsValue(&l.shown)
 }

@@ -100,6 +100,9 @@ func HistogramValue(counts *[]int64) Value { return Value{kind: KindHistogram, l
 // GroupsValue returns groups in the order given.
 func GroupsValue(groups *[]Group) Value { return Value{kind: KindGroups, list: groups} }
 
+// InteractionsValue returns the answer of last_n of interactions.
+func InteractionsValue(list *[]Interaction) Value { return Value{kind: KindInteractions, list: list} }
+
 // TopValue returns the answer of top_k.
 func TopValue(t *Top) Value { return Value{kind: KindTop, list: t} }
 
