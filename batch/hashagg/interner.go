@@ -4,12 +4,19 @@ import (
 	"github.com/anabranch/anabranch/infra/rawparquet/column"
 )
 
-// interner numbers texts from 1 in the order of their appearance; 0 is null.
+// interner numbers texts from 1 in the order of their appearance; 0 is null. A slot holds the text's print, so that
+// most texts are found with one cache miss.
 type interner struct {
-	slots  []uint64 // upper half of the hash, number; 0 is free
-	shift  uint     // of the upper half, to get a slot
+	slots  []textSlot
+	shift  uint // of a hash, to get a slot
 	texts  column.Strings
 	hashes []uint64 // by number
+}
+
+// textSlot is free where the number is 0.
+type textSlot struct {
+	print
+	number uint32
 }
 
 const (
@@ -18,47 +25,72 @@ const (
 )
 
 func newInterner() *interner {
-	n := &interner{slots: make([]uint64, 1<<firstSlotsLog), shift: 32 - firstSlotsLog}
+	n := &interner{slots: make([]textSlot, 1<<firstSlotsLog), shift: 64 - firstSlotsLog}
 	n.texts.AddEmpty(1)
 	n.hashes = append(n.hashes, nullHash)
 	return n
 }
 
 func (n *interner) bytes() int64 {
-	return int64(cap(n.slots))*8 + n.texts.Bytes() + int64(cap(n.hashes))*8
+	return int64(cap(n.slots))*24 + n.texts.Bytes() + int64(cap(n.hashes))*8
 }
 
-// reserve makes room for more texts.
+// reserve makes room for more texts: at most three of four slots are taken.
 func (n *interner) reserve(more int) {
-	if needed := len(n.hashes) + more; needed*2 > len(n.slots) {
-		n.slots, n.shift = grow(n.slots, n.shift, needed*2)
+	needed := (len(n.hashes) + more) * 4 / 3
+	if needed < len(n.slots) {
+		return
+	}
+	old := n.slots
+	size := len(old)
+	for size <= needed {
+		size *= 2
+		n.shift--
+	}
+	n.slots = make([]textSlot, size)
+	for i := range old {
+		if old[i].number > 0 {
+			at := n.hashes[old[i].number] >> n.shift
+			for n.slots[at].number > 0 {
+				at = (at + 1) & uint64(size-1)
+			}
+			n.slots[at] = old[i]
+		}
 	}
 }
 
-// number returns the number of a text with its hash. Room must have been reserved.
-func (n *interner) number(text []byte, hash uint64) (uint32, error) {
-	tag := hash >> 32
+// number returns the number of a text with its print and hash. Room must have been reserved.
+func (n *interner) number(text []byte, p print, hash uint64) (uint32, error) {
 	slots := n.slots
-	for at := tag >> n.shift; ; at++ {
+	for at := hash >> n.shift; ; at++ {
 		at &= uint64(len(slots) - 1)
-		s := slots[at]
-		if s == 0 {
-			return n.add(text, hash, at)
+		s := &slots[at]
+		if s.number == 0 {
+			return n.add(s, text, p, hash)
 		}
-		if s>>32 == tag && string(n.texts.At(int(uint32(s)))) == string(text) {
-			return uint32(s), nil
+		if s.print == p && (p.exact() || string(n.texts.At(int(s.number))) == string(text)) {
+			return s.number, nil
 		}
 	}
 }
 
-func (n *interner) add(text []byte, hash, at uint64) (uint32, error) {
+func (n *interner) add(s *textSlot, text []byte, p print, hash uint64) (uint32, error) {
 	number := uint32(n.texts.Len())
 	if !n.texts.Add(text) {
 		return 0, errTexts
 	}
 	n.hashes = append(n.hashes, hash)
-	n.slots[at] = hash>>32<<32 | uint64(number)
+	*s = textSlot{p, number}
 	return number, nil
+}
+
+// touch loads the slots of some hashes in a loop without branches, so that the cache misses overlap.
+func (n *interner) touch(hashes []uint64) (sink uint64) {
+	slots := n.slots
+	for _, h := range hashes {
+		sink ^= slots[h>>n.shift&uint64(len(slots)-1)].lo
+	}
+	return sink
 }
 
 // grow returns slots of at least the wanted number. Slots are ordered by hash, so it is one pass over

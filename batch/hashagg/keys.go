@@ -28,16 +28,18 @@ func (t *Table) textKey(i int, c *column.Text) error {
 	}
 	in := t.texts[i]
 	in.reserve(len(t.sel))
-	var hashes [vector]uint64
+	hashes := t.textHashes[:len(t.sel)]
 	for j, r := range t.sel {
-		hashes[j] = hashText(c.Values.At(int(r)))
+		t.prints[j] = printOf(c.Values.At(int(r)))
+		hashes[j] = t.prints[j].hash()
 	}
+	t.sink ^= in.touch(hashes)
 	for j, r := range t.sel {
 		if c.Valid != nil && !c.Valid[r] {
 			t.setKey(i, j, 0, nullHash)
 			continue
 		}
-		number, err := in.number(c.Values.At(int(r)), hashes[j])
+		number, err := in.number(c.Values.At(int(r)), t.prints[j], hashes[j])
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,8 @@ func (t *Table) dictionaryKey(i int, c *column.Text) error {
 		}
 		if known[id] == 0 {
 			text := c.Values.At(int(id))
-			number, err := in.number(text, hashText(text))
+			p := printOf(text)
+			number, err := in.number(text, p, p.hash())
 			if err != nil {
 				return err
 			}

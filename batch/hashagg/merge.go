@@ -37,34 +37,30 @@ func (g *Groups) Float(n, i int) float64 {
 }
 
 // Merge hands the groups of all tables to fn, each group once. The tables, which must be of one Spec, are empty
-// afterwards and their runs closed, whatever happened. Where a table has spilled, threads partitions are merged at a time,
-// and fn is called for each; never two calls at once.
+// afterwards and their runs closed, whatever happened. Several tables are merged partition by partition, threads
+// at a time, and fn is called for each; never two calls at once.
 func Merge(ctx context.Context, tables []*Table, threads int, fn func(*Groups) error) (err error) {
-	defer func() { err = errors.Join(err, closeRuns(tables)) }()
-	if len(tables) == 0 {
-		return nil
-	}
+	defer func() { err = errors.Join(err, closeAll(tables)) }()
 	spilled := false
 	for _, t := range tables {
 		spilled = spilled || len(t.runs) > 0
 	}
-	if spilled {
+	switch {
+	case spilled:
 		return mergeRuns(ctx, tables, threads, fn)
+	case len(tables) == 1:
+		return fn(&Groups{tables[0]})
+	case len(tables) == 0:
+		return nil
 	}
-	first := tables[0]
-	defer first.reset()
-	for _, t := range tables[1:] {
-		if err := first.absorb(t); err != nil {
-			return err
-		}
-		t.reset()
-	}
-	return fn(&Groups{first})
+	return mergeTables(ctx, tables, threads, fn)
 }
 
-func closeRuns(tables []*Table) error {
+// closeAll empties the tables and closes their runs.
+func closeAll(tables []*Table) error {
 	var errs []error
 	for _, t := range tables {
+		t.reset()
 		for _, r := range t.runs {
 			if err := r.file.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("hash aggregation: close a run: %w", err))
@@ -75,9 +71,57 @@ func closeRuns(tables []*Table) error {
 	return errors.Join(errs...)
 }
 
-// absorb adds the groups of another table.
-func (t *Table) absorb(from *Table) error {
-	numbers := make([][]uint32, len(t.texts)) // of the other's texts here
+// source is a table's groups, sorted by partition, and the numbers that its texts have in the first table.
+type source struct {
+	table   *Table
+	refs    []uint32
+	ends    [partitions]int64
+	numbers [][]uint32
+}
+
+// mergeTables merges tables that are all in memory. The texts of all become texts of the first, then each partition is
+// merged in a table of its own, small enough for the caches.
+func mergeTables(ctx context.Context, tables []*Table, threads int, fn func(*Groups) error) error {
+	sources := make([]source, len(tables))
+	for i, t := range tables {
+		numbers, err := tables[0].adopt(t)
+		if err != nil {
+			return err
+		}
+		sources[i] = source{table: t, numbers: numbers}
+		sources[i].refs = t.byPartition(&sources[i].ends)
+	}
+	return eachPartition(ctx, threads, fn, func(p int) (*Table, error) {
+		part, err := newPart(tables[0].spec)
+		if err != nil {
+			return nil, err
+		}
+		part.texts = tables[0].texts // only read from here on
+		for i := range sources {
+			start, end := int64(0), sources[i].ends[p]
+			if p > 0 {
+				start = sources[i].ends[p-1]
+			}
+			if err := part.absorb(&sources[i], sources[i].refs[start:end]); err != nil {
+				return nil, err
+			}
+		}
+		return part, nil
+	})
+}
+
+// newPart returns a table for the groups of one partition.
+func newPart(s Spec) (*Table, error) {
+	t, err := New(s, Options{})
+	if err == nil {
+		t.skip = radixLog
+	}
+	return t, err
+}
+
+// adopt returns, by key, the numbers that another table's texts have here.
+func (t *Table) adopt(from *Table) ([][]uint32, error) {
+	numbers := make([][]uint32, len(t.texts))
 	for i, in := range from.texts {
 		if in == nil {
 			continue
@@ -86,39 +130,46 @@ func (t *Table) absorb(from *Table) error {
 		numbers[i] = make([]uint32, in.texts.Len())
 		for n := 1; n < in.texts.Len(); n++ {
 			var err error
-			if numbers[i][n], err = t.texts[i].number(in.texts.At(n), in.hashes[n]); err != nil {
-				return err
+			text := in.texts.At(n)
+			if numbers[i][n], err = t.texts[i].number(text, printOf(text), in.hashes[n]); err != nil {
+				return nil, err
 			}
 		}
 	}
-	for start := 0; start < from.groups; start += vector {
-		n := min(vector, from.groups-start)
-		for j := range n {
-			t.takeKeys(j, from, numbers, from.row(uint32(start+j)))
+	return numbers, nil
+}
+
+// absorb adds some groups of another table.
+func (t *Table) absorb(from *source, refs []uint32) error {
+	for len(refs) > 0 {
+		n := min(vector, len(refs))
+		for j, ref := range refs[:n] {
+			t.takeKeys(j, from, from.table.row(ref))
 		}
 		if err := t.find(n); err != nil {
 			return err
 		}
-		for j := range n {
-			t.joinRow(t.refs[j], from.row(uint32(start + j))[len(t.spec.Keys):])
+		for j, ref := range refs[:n] {
+			t.joinRow(t.refs[j], from.table.row(ref)[len(t.spec.Keys):])
 		}
+		refs = refs[n:]
 	}
 	return nil
 }
 
 // takeKeys makes row j of the vector of another table's row.
-func (t *Table) takeKeys(j int, from *Table, numbers [][]uint32, row []uint64) {
+func (t *Table) takeKeys(j int, from *source, row []uint64) {
 	for i := range t.spec.Keys {
 		v := row[i]
 		if t.texts[i] == nil {
 			t.setKey(i, j, v, mix(v^seed0, seed1))
 		} else {
-			t.setKey(i, j, uint64(numbers[i][v]), from.texts[i].hashes[v])
+			t.setKey(i, j, uint64(from.numbers[i][v]), from.table.texts[i].hashes[v])
 		}
 	}
 }
 
-// mergeRuns spills what the tables still hold and merges partition by partition.
+// mergeRuns spills what the tables still hold and merges their runs.
 func mergeRuns(ctx context.Context, tables []*Table, threads int, fn func(*Groups) error) error {
 	for _, t := range tables {
 		if t.groups > 0 {
@@ -127,6 +178,24 @@ func mergeRuns(ctx context.Context, tables []*Table, threads int, fn func(*Group
 			}
 		}
 	}
+	return eachPartition(ctx, threads, fn, func(p int) (*Table, error) {
+		part, err := newPart(tables[0].spec)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tables {
+			for i := range t.runs {
+				if err := part.load(&t.runs[i], p); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return part, nil
+	})
+}
+
+// eachPartition merges threads partitions at a time and hands each to fn.
+func eachPartition(ctx context.Context, threads int, fn func(*Groups) error, merge func(p int) (*Table, error)) error {
 	var calling sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(threads, 1))
@@ -135,17 +204,9 @@ func mergeRuns(ctx context.Context, tables []*Table, threads int, fn func(*Group
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			part, err := New(tables[0].spec, Options{})
+			part, err := merge(p)
 			if err != nil {
 				return err
-			}
-			part.skip = radixLog
-			for _, t := range tables {
-				for i := range t.runs {
-					if err := part.load(&t.runs[i], p); err != nil {
-						return err
-					}
-				}
 			}
 			calling.Lock()
 			defer calling.Unlock()

@@ -145,7 +145,7 @@ func (t *Table) loadRow(in *bufio.Reader, text *[]byte, states []uint64) error {
 		if _, err := io.ReadFull(in, *text); err != nil {
 			return err
 		}
-		if err := t.internKey(i, 0, *text, hashText(*text)); err != nil {
+		if err := t.internKey(i, 0, *text); err != nil {
 			return err
 		}
 	}
@@ -169,9 +169,11 @@ func readWord(in io.Reader) (uint64, error) {
 }
 
 // internKey is setKey for a text.
-func (t *Table) internKey(i, j int, text []byte, hash uint64) error {
+func (t *Table) internKey(i, j int, text []byte) error {
+	p := printOf(text)
+	hash := p.hash()
 	t.texts[i].reserve(1)
-	number, err := t.texts[i].number(text, hash)
+	number, err := t.texts[i].number(text, p, hash)
 	if err != nil {
 		return err
 	}

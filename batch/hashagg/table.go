@@ -33,12 +33,14 @@ type Table struct {
 	runs   []run
 
 	// Of the vector in work.
-	sel    []int32  // its rows in the batch
-	keys   []uint64 // by row, then by key
-	hashes []uint64
-	refs   []uint32   // row numbers
-	dicts  [][]uint32 // by key: numbers of the entries of a batch's dictionary, +1, 0 where not known yet
-	sink   uint64     // keeps the loads of touch alive
+	sel        []int32  // its rows in the batch
+	keys       []uint64 // by row, then by key
+	hashes     []uint64
+	refs       []uint32 // row numbers
+	prints     []print  // of a key of texts, as textHashes
+	textHashes []uint64
+	dicts      [][]uint32 // by key: numbers of the entries of a batch's dictionary, +1, 0 where not known yet
+	sink       uint64     // keeps the loads of touch alive
 }
 
 // New returns an empty table.
@@ -54,6 +56,7 @@ func New(s Spec, o Options) (*Table, error) {
 		t.empty = append(t.empty, a.identity())
 	}
 	t.sel, t.hashes, t.refs = make([]int32, 0, vector), make([]uint64, vector), make([]uint32, vector)
+	t.prints, t.textHashes = make([]print, vector), make([]uint64, vector)
 	t.keys = make([]uint64, vector*len(s.Keys))
 	t.dicts = make([][]uint32, len(s.Keys))
 	t.reset()

@@ -38,6 +38,7 @@ func suites() []suite {
 	return []suite{
 		{"machine", "what this machine can do: cores, memory, loopback; run it beside any other suite", runMachine},
 		{"freshness", "how soon recommendations know a click, over HTTP against the whole of dev", runFreshness},
+		{"batch", "the columnar engine against DuckDB on generated raw archives (PART=, SCALE=)", runBatch},
 	}
 }
 

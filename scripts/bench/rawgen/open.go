@@ -116,3 +116,16 @@ func generate(ctx context.Context, dir, home string, p Params, log *slog.Logger)
 	log.Info("generated a raw archive", "rows", p.Rows, "bytes", a.Bytes, "seconds", int(time.Since(began).Seconds()))
 	return nil
 }
+
+// Objects returns the archive's files in the order of epochs, partitions and offsets.
+func (a Archive) Objects(ctx context.Context) ([]model.Object, error) {
+	var out []model.Object
+	for epoch := range a.Marks {
+		var x model.Index
+		if _, err := a.Bucket.GetJSON(ctx, model.IndexKey(epoch), &x); err != nil {
+			return nil, fmt.Errorf("list the files of %s: %w", a.Dir, err)
+		}
+		out = append(out, x.Objects...)
+	}
+	return out, nil
+}

@@ -22,10 +22,10 @@ type Params struct {
 	Seed       uint64 `json:"seed"`
 }
 
-// Sized returns the parameters that the suite uses for a number of rows: a month of a shop with 500,000
+// Sized returns the parameters that the suite uses for a number of rows: a month of a shop with 280,000
 // items and one user per fifty rows, one record in a hundred repeated.
 func Sized(rows int64) Params {
-	return Params{Rows: rows, Days: 30, Partitions: 8, Users: int(max(rows/50, 1)), Items: 500_000, Duplicates: 100, Seed: 1}
+	return Params{Rows: rows, Days: 30, Partitions: 8, Users: int(max(rows/50, 1)), Items: 280_000, Duplicates: 100, Seed: 1}
 }
 
 // check names the first field that is out of range.
