@@ -50,8 +50,14 @@ fields:
 		}
 	}
 	for _, replace := range [][2]string{
-		{"24h", "25h"}, {"item_id", "user_id"}, {"[view, cart]", "[view]"}, {"[ios, web]", "[ios]"}, {"decimal(2)", "decimal(3)"},
-		{"a + 1", "a + 2"}, {"entity: user, aggregate", "precision: 12, entity: user, aggregate"}, {"in [ios, web]", "== ios"},
+		{"24h", "25h"},
+		{"item_id", "user_id"},
+		{"[view, cart]", "[view]"},
+		{"[ios, web]", "[ios]"},
+		{"decimal(2)", "decimal(3)"},
+		{"a + 1", "a + 2"},
+		{"entity: user, aggregate", "precision: 12, entity: user, aggregate"},
+		{"in [ios, web]", "== ios"},
 	} {
 		if other := strings.Replace(base, replace[0], replace[1], 1); parse(t, other).Hash() == hash {
 			t.Errorf("with %s instead of %s the hash is the same", replace[1], replace[0])
@@ -119,12 +125,14 @@ func TestCanonicalReadsBack(t *testing.T) {
 
 // FuzzParse looks for files that crash, and for accepted ones whose canonical form is not their own.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"default.yaml", "media.yaml", "testdata/every-key.yaml"} {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+	for _, seed := range []string{ // short ones: go test takes long to minimize long ones
+		"fields: {price: decimal(2)}\nfeatures: [{name: a, entity: user, by: category, aggregate: sum, of: price, window: 7d}]",
+		"features: [{name: a, entity: item, aggregate: histogram, of: value, bounds: [-1, 1e3], window: lifetime, description: b}]",
+		"features: [{name: a, entity: user, aggregate: count, window: 1h}]\nderived: [{name: b, entity: user, expr: \"a > 1 ? a / 2 : orElse(a, 0)\"}]",
+		"features: [{name: a, entity: user, aggregate: ratio, numerator: {types: [b]}, window: 1h, from: {where: [\"category in [a, 'b c']\"]}}]",
+		"features: [{name: a, entity: user, aggregate: count, window: 1h, from: {where: [event_time < 2026-01-01T00:00:00.5Z]}}]",
+	} {
+		f.Add([]byte(seed))
 	}
 	f.Add([]byte("features: &a\n- *a"))
 	f.Add([]byte("features:\n- {name: a, entity: user, aggregate: count, window: 1h, from: {where: [\"category == '\\u00e9\\\\''\"]}}"))

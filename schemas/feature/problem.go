@@ -23,8 +23,8 @@ type Problem struct {
 	Closest      string // the valid name nearest to Value, or ""
 }
 
-// Error says where, what and what is accepted, in one line.
-func (p Problem) Error() string {
+// String says where, what and what is accepted, in one line.
+func (p Problem) String() string {
 	s := fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Path)
 	if p.Value != "" {
 		s += fmt.Sprintf(" %q", p.Value)
@@ -46,7 +46,7 @@ type Problems struct {
 func (p *Problems) Error() string {
 	var lines []string
 	for _, x := range p.List {
-		lines = append(lines, x.Error())
+		lines = append(lines, x.String())
 	}
 	if p.More > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", p.More))
