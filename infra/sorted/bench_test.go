@@ -8,17 +8,31 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/anabranch/anabranch/infra/sorted"
 )
 
-// The benchmarks use 200,000 rows of 14-byte keys and random 1 KiB values, 208 MB, as those of
+// The benchmarks of tables use 200,000 rows of 14-byte keys and random 1 KiB values, 208 MB, as those of
 // compare/, which measure Pebble's sstable, do.
-const (
-	benchRows  = 200_000
-	benchBytes = benchRows * (14 + 1024)
-)
+// SORTED_BENCH_ROWS names another number of rows: 5000000 make 5.3 GB.
+const rowsVariable = "SORTED_BENCH_ROWS"
+
+// benchRows returns the number of rows and their bytes.
+func benchRows(b *testing.B) (rows int, size int64) {
+	b.Helper()
+	rows = 200_000
+	if text := os.Getenv(rowsVariable); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			b.Fatalf("%s is %q, expected a number of rows", rowsVariable, text)
+		}
+		rows = n
+	}
+	return rows, int64(rows) * (14 + 1024)
+}
 
 func benchKey(i int) []byte { return fmt.Appendf(nil, "user-%09d", i) }
 
@@ -29,10 +43,11 @@ type adder interface {
 
 func addBenchRows(b *testing.B, w adder) {
 	b.Helper()
+	rows, _ := benchRows(b)
 	random := rand.NewChaCha8([32]byte{})
 	value := make([]byte, 1024)
-	for i := range benchRows {
-		random.Read(value)
+	for i := range rows {
+		_, _ = random.Read(value) // never fails
 		if err := w.Add(benchKey(2*i), value); err != nil {
 			b.Fatal(err)
 		}
@@ -69,11 +84,12 @@ func openBenchTable(b *testing.B) *sorted.Reader {
 
 // benchGet reads random rows, all of which have been read before. odd makes every key absent.
 func benchGet(b *testing.B, odd int) {
+	rows, _ := benchRows(b)
 	r := openBenchTable(b)
 	rng := rand.New(rand.NewPCG(1, 2))
 	keys := make([][]byte, 1<<16)
 	for i := range keys {
-		keys[i] = benchKey(2*rng.IntN(benchRows) + odd)
+		keys[i] = benchKey(2*rng.IntN(rows) + odd)
 	}
 	for it := r.Iter(); it.Next(); {
 		continue
@@ -106,25 +122,27 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func BenchmarkIterate(b *testing.B) {
+	rows, size := benchRows(b)
 	r := openBenchTable(b)
-	b.SetBytes(benchBytes)
+	b.SetBytes(size)
 	for b.Loop() {
 		n, it := 0, r.Iter()
 		for it.Next() {
 			n++
 		}
-		if n != benchRows || it.Err() != nil {
+		if n != rows || it.Err() != nil {
 			b.Fatal(n, it.Err())
 		}
 	}
 }
 
 func BenchmarkSeek(b *testing.B) {
+	rows, _ := benchRows(b)
 	r := openBenchTable(b)
 	rng := rand.New(rand.NewPCG(1, 2))
 	it := r.Iter()
 	for b.Loop() {
-		if it.Seek(benchKey(rng.IntN(2*benchRows - 1))); !it.Next() {
+		if it.Seek(benchKey(rng.IntN(2*rows - 1))); !it.Next() {
 			b.Fatal(it.Err())
 		}
 	}
@@ -133,14 +151,19 @@ func BenchmarkSeek(b *testing.B) {
 // BenchmarkWrite includes making the random values, as that of compare/ does.
 func BenchmarkWrite(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "table")
-	b.SetBytes(benchBytes)
+	_, size := benchRows(b)
+	b.SetBytes(size)
 	for b.Loop() {
 		writeBenchTable(b, path)
 	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/1e6, "peak-MB") // what Go ever had of the system
 }
 
 func BenchmarkWriteRun(b *testing.B) {
-	b.SetBytes(benchBytes)
+	_, size := benchRows(b)
+	b.SetBytes(size)
 	for b.Loop() {
 		w := sorted.NewRunWriter(io.Discard)
 		addBenchRows(b, w)

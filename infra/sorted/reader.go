@@ -89,6 +89,8 @@ func (r *Reader) loadSegments(f footer, index []byte) error {
 	if f.segments < 0 || f.segments > f.indexBytes/segmentHead {
 		return damaged(r.name, "%d segments in an index of %d bytes", f.segments, f.indexBytes)
 	}
+	// Each segment begins where the one before it ends, and the last ends where the index begins: so
+	// none leaves the file.
 	r.segments = make([]segment, 0, f.segments)
 	end := int64(headerSize)
 	for i := range f.segments {
@@ -96,7 +98,7 @@ func (r *Reader) loadSegments(f footer, index []byte) error {
 		if !ok {
 			return damaged(r.name, "its index ends in entry %d of %d", i, f.segments)
 		}
-		if s.offset != end || s.rows < 1 || s.lines != int64(linesFor(int(s.rows))) || s.end() > f.index {
+		if s.offset != end || s.rows < 1 || s.lines != int64(linesFor(int(s.rows))) {
 			return damaged(r.name, "its index is wrong about segment %d", i)
 		}
 		if i > 0 && bytes.Compare(r.segments[i-1].first, s.first) >= 0 {

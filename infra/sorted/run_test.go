@@ -78,16 +78,12 @@ func TestMergeIsASort(t *testing.T) {
 				t.Fatalf("row %d is %.60v, want %.60v", i, got, p)
 			}
 		}
-		if m.Next() || m.Next() || m.Err() != nil {
-			t.Fatalf("after %d rows there is another, or %v", len(want), m.Err())
-		}
+		mustEnd(t, m)
 	})
 }
 
 func TestMergeOfNothing(t *testing.T) {
-	if m := sorted.Merge(); m.Next() || m.Next() || m.Err() != nil {
-		t.Errorf("rows, or %v", m.Err())
-	}
+	mustEnd(t, sorted.Merge())
 }
 
 // someRun returns a run of several frames.

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -107,8 +109,19 @@ func checkIter(t tester, it sorted.Source, keys []string, rows map[string]string
 			t.Fatalf("row %d is %q: %q, want %q: %q", i, it.Key(), it.Value(), key, rows[key])
 		}
 	}
-	if it.Next() || it.Next() || it.Err() != nil {
-		t.Fatalf("after %d rows there is another, or %v", len(keys), it.Err())
+	mustEnd(t, it)
+}
+
+// mustEnd wants no further row, however often it is asked for, and no error.
+func mustEnd(t tester, s sorted.Source) {
+	t.Helper()
+	for range 2 {
+		if s.Next() {
+			t.Fatalf("a row too many: %q", s.Key())
+		}
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -205,6 +218,27 @@ func TestWriteErrorsAreReported(t *testing.T) {
 		if _, err := w.Close(); !errors.Is(err, errFull) {
 			t.Errorf("after %d bytes: %v", after, err)
 		}
+	}
+}
+
+// TestWriterMemory writes 64 MB, of which no more than segments may ever be in memory.
+func TestWriterMemory(t *testing.T) {
+	const limit = 8 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w := sorted.NewWriter(io.Discard, sorted.Options{})
+	value := make([]byte, 1024)
+	for i := range 64 << 10 {
+		if err := w.Add(fmt.Appendf(nil, "user-%09d", i), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > limit {
+		t.Errorf("%d bytes allocated, freed ones included, at most %d are accepted", n, limit)
 	}
 }
 
