@@ -42,10 +42,6 @@ func (t Type) Units(x float64) (int64, bool) {
 	return int64(u), true
 }
 
-// Number reports whether values of the type are numbers that can be added: Integer, Decimal, Float
-// and Boolean.
-func (t Type) Number() bool { return t.Kind != Text && t.Kind != Time }
-
 // String returns the type as features.yaml writes it, such as decimal(2).
 func (t Type) String() string {
 	if t.Kind == Decimal {
