@@ -13,6 +13,7 @@ import (
 	"github.com/anabranch/anabranch/jobs/eventfile"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/anabranch/anabranch/serving/online"
 	"github.com/anabranch/anabranch/serving/recommend"
@@ -29,6 +30,7 @@ type shopFlags struct {
 
 type devCmd struct {
 	stores
+	definitions
 	shopFlags
 	Listen     string        `default:"127.0.0.1:8080" help:"Address of API and console."`
 	Events     string        `placeholder:"FILE" help:"Your own history (CSV or JSON lines) instead of the built-in shop."`
@@ -45,13 +47,17 @@ func (c *devCmd) Run(rt *runtimeEnv) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	features, err := c.catalogue()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	open := func() (*parts, error) { return rt.open(&c.stores, c.Partitions, true) }
 	return onParts(c.Listen, open, func(l net.Listener, p *parts) error {
 		if !p.dirOwned() {
 			return api.Errorf(api.Locked, "data folder %s is in use by another anabranch: stop it, or choose another with --data", c.Data)
 		}
-		d := &dev{devCmd: c, rt: rt, parts: p, began: began, url: "http://" + l.Addr().String()}
+		d := &dev{devCmd: c, rt: rt, parts: p, features: features, began: began, url: "http://" + l.Addr().String()}
 		if p.dir != nil {
 			e := endpoints{PID: os.Getpid(), Kafka: p.seeds[0], Redis: p.redis, Listen: l.Addr().String()}
 			if err := p.dir.announce(e); err != nil {
@@ -87,11 +93,12 @@ func (p *parts) dirOwned() bool { return p.dir == nil || p.dir.owned() }
 type dev struct {
 	*devCmd
 	*parts
-	rt     *runtimeEnv
-	url    string
-	began  time.Time
-	online *online.Service
-	shop   *demoShop
+	rt       *runtimeEnv
+	features feature.Catalogue
+	url      string
+	began    time.Time
+	online   *online.Service
+	shop     *demoShop
 }
 
 // run starts all services and, beside them, the story: history, first night, live traffic.
@@ -102,7 +109,7 @@ func (d *dev) run(l net.Listener) error {
 	}
 	defer func() { _ = redis.Close() }()
 	reg := newRegistry()
-	runner, follow, err := d.rt.newLive(d.parts, redis, reg)
+	runner, follow, err := d.rt.newLive(d.parts, d.features, redis, reg)
 	if err != nil {
 		return err
 	}
@@ -114,7 +121,7 @@ func (d *dev) run(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, redis, reg); err != nil {
+	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, d.features, redis, reg); err != nil {
 		return err
 	}
 	pulse := newPulse(d.parts, reg, runner, d.rt.now, d.rt.log)
@@ -124,7 +131,7 @@ func (d *dev) run(l net.Listener) error {
 	}
 	return runAll(d.rt.ctx,
 		httpService(l, handler, d.rt.log), follow, followCatalog,
-		service{"stream", runner.Run}, service{"archive", archiver.Run}, service{"serving", d.online.Run},
+		service{"stream", runner.run}, service{"archive", archiver.Run}, service{"serving", d.online.Run},
 		service{"pulse", pulse.run},
 		service{"dev", func(ctx context.Context) error {
 			select {
@@ -214,7 +221,7 @@ func (d *dev) firstNight(ctx context.Context) error {
 
 // runNight closes the epoch at label, publishes, and has the new generation served.
 func (d *dev) runNight(ctx context.Context, label time.Time) error {
-	result, err := d.rt.night(ctx, d.parts, night{label: label, wait: time.Minute, quiet: true},
+	result, err := d.rt.night(ctx, d.parts, night{label: label, wait: time.Minute, quiet: true, features: d.features},
 		func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
 	if err != nil {
 		return err

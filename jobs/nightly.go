@@ -22,6 +22,7 @@ import (
 // nightFlags are what the night and its single steps share.
 type nightFlags struct {
 	stores
+	definitions
 	Date       string        `required:"" placeholder:"DATE" help:"The date to close, such as 2026-01-31, or an instant in RFC 3339."`
 	Force      bool          `help:"Compute again what is done; the bytes must be the same."`
 	Wait       time.Duration `default:"10m" help:"How long to wait for the archive before giving up with exit code 75."`
@@ -76,6 +77,10 @@ func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) 
 	if err != nil {
 		return err
 	}
+	features, err := c.catalogue()
+	if err != nil {
+		return err
+	}
 	if c.DryRun {
 		return c.plan(rt, label)
 	}
@@ -84,7 +89,7 @@ func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) 
 		return err
 	}
 	defer p.closeInto(&err)
-	result, err := rt.night(rt.ctx, p, night{label: label, force: c.Force, wait: c.Wait, archive: p.standalone}, do)
+	result, err := rt.night(rt.ctx, p, night{label: label, force: c.Force, wait: c.Wait, archive: p.standalone, features: features}, do)
 	return errors.Join(c.print(rt, result), err)
 }
 
@@ -113,11 +118,12 @@ func (c *nightFlags) plan(rt *runtimeEnv, label time.Time) error {
 
 // night says what one run of the night is about.
 type night struct {
-	label   time.Time
-	force   bool
-	wait    time.Duration
-	archive bool // nobody else archives: do it here while waiting
-	quiet   bool // no progress on the terminal
+	label    time.Time
+	force    bool
+	wait     time.Duration
+	archive  bool // nobody else archives: do it here while waiting
+	quiet    bool // no progress on the terminal
+	features feature.Catalogue
 }
 
 // night closes an epoch and runs the steps that do asks for.
@@ -129,14 +135,10 @@ func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(cont
 	if err != nil {
 		return nightly.Result{}, err
 	}
-	features, err := feature.Default()
-	if err != nil {
-		return nightly.Result{}, fmt.Errorf("load features: %w", err)
-	}
 	bar := newProgress(rt.stderr, n.quiet)
 	defer bar.done()
 	run, err := nightly.Open(ctx, nightly.Config{
-		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: features,
+		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: n.features,
 		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Snapshot: rt.snapshots(p.servers),
 		Publisher: publisher(p.bucket), Clock: rt.now, Progress: bar.show, Log: rt.log, Version: Version(), Force: n.force,
 	}, nightly.At{Mark: m, TopicID: hexID(p), Cut: cut})

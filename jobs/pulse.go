@@ -12,7 +12,6 @@ import (
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/serving/httpapi"
-	"github.com/anabranch/anabranch/stream/live"
 )
 
 // pulseEvery is how often the pulse is taken. Rates and freshness are of the last interval.
@@ -22,7 +21,7 @@ const pulseEvery = time.Second
 type pulse struct {
 	parts  *parts
 	reg    *prometheus.Registry
-	runner *live.Runner
+	runner *liveSet
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -30,7 +29,7 @@ type pulse struct {
 	last httpapi.Pulse
 }
 
-func newPulse(p *parts, reg *prometheus.Registry, runner *live.Runner, now func() time.Time, log *slog.Logger) *pulse {
+func newPulse(p *parts, reg *prometheus.Registry, runner *liveSet, now func() time.Time, log *slog.Logger) *pulse {
 	return &pulse{parts: p, reg: reg, runner: runner, now: now, log: log}
 }
 

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,11 +19,7 @@ import (
 )
 
 // newOnline returns the service that answers requests from a bucket's generations and live state.
-func (rt *runtimeEnv) newOnline(s *servers, b *bucket.Bucket, topics kafka.Topics, live goredis.UniversalClient, reg prometheus.Registerer) (*online.Service, error) {
-	features, err := feature.Default()
-	if err != nil {
-		return nil, fmt.Errorf("load features: %w", err)
-	}
+func (rt *runtimeEnv) newOnline(s *servers, b *bucket.Bucket, topics kafka.Topics, features feature.Catalogue, live goredis.UniversalClient, reg prometheus.Registerer) (*online.Service, error) {
 	return online.New(online.Config{
 		Bucket: b, Features: features, Redis: live, Partitions: topics.Partitions,
 		KafkaSeeds: s.seeds, KafkaOptions: s.clientOptions(), Now: rt.now, Logger: rt.log, Registerer: reg,

@@ -4,12 +4,17 @@ import "net"
 
 type streamCmd struct {
 	stores
+	definitions
 	Listen     string `default:"127.0.0.1:8082" help:"Address of /metrics and /healthz."`
 	Partitions int32  `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
 }
 
 // Run keeps live features in Redis until it is told to stop.
 func (c *streamCmd) Run(rt *runtimeEnv) error {
+	features, err := c.catalogue()
+	if err != nil {
+		return err
+	}
 	open := func() (*parts, error) { return rt.open(&c.stores, c.Partitions, false) }
 	return onParts(c.Listen, open, func(l net.Listener, p *parts) error {
 		redis, err := rt.dialRedis(p.servers, true)
@@ -18,11 +23,11 @@ func (c *streamCmd) Run(rt *runtimeEnv) error {
 		}
 		defer func() { _ = redis.Close() }()
 		reg := newRegistry()
-		runner, follow, err := rt.newLive(p, redis, reg)
+		runner, follow, err := rt.newLive(p, features, redis, reg)
 		if err != nil {
 			return err
 		}
 		rt.log.Info("streaming", "partitions", p.topics.Partitions)
-		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow, service{"stream", runner.Run})
+		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow, service{"stream", runner.run})
 	})
 }

@@ -20,22 +20,24 @@ import (
 	"github.com/anabranch/anabranch/stream/live"
 )
 
-// newLive returns the stream layer's runner and the service that follows the floor for it.
-func (rt *runtimeEnv) newLive(p *parts, redis goredis.UniversalClient, reg prometheus.Registerer) (*live.Runner, service, error) {
-	features, err := feature.Default()
-	if err != nil {
-		return nil, service{}, fmt.Errorf("load features: %w", err)
-	}
+// newLive returns the stream layer's runners and the service that follows the floor for them.
+func (rt *runtimeEnv) newLive(p *parts, features feature.Catalogue, redis goredis.UniversalClient, reg *prometheus.Registry) (*liveSet, service, error) {
 	f, err := newFloor(rt.ctx, p.bucket)
 	if err != nil {
 		return nil, service{}, err
 	}
-	runner, err := live.New(live.Config{
-		Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: features,
-		Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: reg,
-		KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6)),
-	})
-	return runner, service{"floor", f.run}, err
+	start := func(c feature.Catalogue, own prometheus.Registerer) (*live.Runner, error) {
+		return live.New(live.Config{
+			Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: c,
+			Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: own,
+			KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6)),
+		})
+	}
+	s := &liveSet{
+		rt: rt, parts: p, configured: features, start: start, reg: reg,
+		running: map[string]*liveRun{}, failed: make(chan error, 1),
+	}
+	return s, service{"floor", f.run}, nil
 }
 
 // streamSession is after how much silence another process takes over a stream's partitions; for as long

@@ -76,23 +76,43 @@ func (c *Codec) AppendView(dst []byte, b Bucket) []byte {
 	return append(dst, c.enc.Buf...)
 }
 
-// bucket writes each series: its number of tiles and, where there are any, the number of the newest
-// tile, how far the oldest lies behind it, and the length of what follows, then its tiles, newest first.
-func (c *Codec) bucket(b Bucket) {
-	e := &c.enc
+// bucket writes the series of a bucket.
+func (c *Codec) bucket(b Bucket) { c.each(b, func() {}) }
+
+// each writes the series of a bucket and calls done after each.
+func (c *Codec) each(b Bucket, done func()) {
 	for i := range c.plan.Series {
-		s, tiles := b[i], b[i].tiles()
-		e.Uint(uint64(tiles))
-		if tiles == 0 {
-			continue
-		}
-		newest := s[len(s)-1].Tile
-		e.Int(newest)
-		e.Uint(uint64(newest - s[0].Tile))
-		at := len(e.Buf)
-		c.tiles(&c.plan.Series[i], s)
-		e.Buf = insertLength(e.Buf, at)
+		c.series(&c.plan.Series[i], b[i])
+		done()
 	}
+}
+
+// series writes the number of tiles and, where there are any, the number of the newest tile, how far the
+// oldest lies behind it, and the length of what follows, then the tiles, newest first.
+func (c *Codec) series(p *SeriesPlan, s Series) {
+	e, tiles := &c.enc, s.tiles()
+	e.Uint(uint64(tiles))
+	if tiles == 0 {
+		return
+	}
+	newest := s[len(s)-1].Tile
+	e.Int(newest)
+	e.Uint(uint64(newest - s[0].Tile))
+	at := len(e.Buf)
+	c.tiles(p, s)
+	e.Buf = insertLength(e.Buf, at)
+}
+
+// Sizes returns how many bytes each series of a bucket takes in an encoding, and how many the texts take that
+// they share.
+func (c *Codec) Sizes(b Bucket) (series []int, texts int) {
+	c.enc.Reset()
+	before := 0
+	c.each(b, func() {
+		series = append(series, len(c.enc.Buf)-before)
+		before = len(c.enc.Buf)
+	})
+	return series, len(c.enc.AppendTable(nil))
 }
 
 // insertLength inserts the number of bytes after at.

@@ -19,7 +19,6 @@ import (
 	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/model"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/serving/console"
 	"github.com/anabranch/anabranch/serving/httpapi"
 	"github.com/anabranch/anabranch/serving/online"
@@ -204,17 +203,18 @@ func (s *fakeShop) Features(_ context.Context, user string) (online.UserFeatures
 	for _, e := range s.taken(user) {
 		recent = append(recent, agg.Interaction{Item: e.ItemID, Type: e.Type, Time: int64(e.Time)})
 	}
-	var likes []tile.Group
+	var likes []agg.Group
 	for _, c := range fakeCategories {
-		likes = append(likes, tile.Group{Key: c, Value: 9 * unit(user, c)})
+		likes = append(likes, agg.Group{Key: c, Value: agg.FloatValue(9 * unit(user, c))})
 	}
-	slices.SortFunc(likes, func(a, b tile.Group) int { return cmp.Compare(b.Value, a.Value) })
+	slices.SortFunc(likes, func(a, b agg.Group) int { return agg.CompareNumbers(b.Value, a.Value) })
 	n := int64(len(recent))
 	return online.UserFeatures{
 		UserID: user, Receipt: s.receipt(), Attributes: map[string]any{"age_band": "35-44", "country": "SE", "newsletter": true},
 		Features: map[string]agg.Value{
-			"events_1h": n, "events_24h": 3 + n, "events_7d": 41 + n, "views_7d": 36 + n, "purchases_7d": int64(2),
-			"last_item": "i17", "category_affinity": likes, "recent_interactions": recent,
+			"events_1h": agg.IntegerValue(n), "events_24h": agg.IntegerValue(3 + n), "events_7d": agg.IntegerValue(41 + n),
+			"views_7d": agg.IntegerValue(36 + n), "purchases_7d": agg.IntegerValue(2), "last_item": agg.TextValue("i17"),
+			"category_affinity": agg.GroupsValue(&likes), "recent_interactions": agg.InteractionsValue(&recent),
 		},
 	}, nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/model"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/serving/online"
 	"github.com/anabranch/anabranch/serving/recommend"
 )
@@ -82,14 +81,15 @@ func (f *fake) Trending(_ context.Context, n int, categories []string) (online.T
 func (f *fake) Features(_ context.Context, user string) (online.UserFeatures, error) {
 	f.asked = asked{id: user}
 	return online.UserFeatures{UserID: user, Features: map[string]agg.Value{
-		"views_1h": int64(3), "last_item": nil, "category_affinity": []tile.Group{{Key: "hats", Value: .5}},
-		"recent_interactions": []agg.Interaction{{Item: "i1", Type: "view", Time: int64(at)}},
+		"views_1h": agg.IntegerValue(3), "last_item": agg.Null,
+		"category_affinity": agg.GroupsValue(&[]agg.Group{{Key: "hats", Value: agg.FloatValue(.5)}}),
+		"recent_interactions": agg.InteractionsValue(&[]agg.Interaction{{Item: "i1", Type: "view", Time: int64(at)}}),
 	}, Attributes: map[string]any{"city": "Oslo", "age": 7.0}, Receipt: receipt()}, nil
 }
 
 func (f *fake) ItemFeatures(_ context.Context, item string) (online.ItemFeatures, error) {
 	f.asked = asked{id: item}
-	return online.ItemFeatures{ItemID: item, Features: map[string]agg.Value{"item_events_1h": int64(0)}, Receipt: receipt()}, nil
+	return online.ItemFeatures{ItemID: item, Features: map[string]agg.Value{"item_events_1h": agg.IntegerValue(0)}, Receipt: receipt()}, nil
 }
 
 func (f *fake) Generation() *online.GenerationInfo {

@@ -24,8 +24,6 @@ func (s *Service) checkGeneration() Check {
 		c.OK, c.Detail = false, fmt.Sprintf("serving %q: %s", g.id(), *failure)
 	case g.files == nil:
 		c.Detail = reasonNoGeneration
-	case g.defect != "":
-		c.OK, c.Detail = false, g.id()+": "+g.defect
 	}
 	if !s.generations.looked.Load() {
 		c.OK, c.Required = false, true

@@ -39,13 +39,17 @@ func (r *reading) incomplete(reason string) {
 	r.because(reason)
 }
 
-// values returns every feature of a plan.
+// values returns every feature of a plan, derived ones too.
 func (g *generation) values(p *tile.Plan, at event.Millis, view []byte, r *reading) map[string]agg.Value {
 	read := p.NewReader()
 	g.join(read, at, view, r)
-	out := make(map[string]agg.Value, len(p.Features))
-	for i, v := range read.Values() {
+	values, derived := read.Values(), g.plans.derived[p]
+	out := make(map[string]agg.Value, len(values)+len(derived.Names))
+	for i, v := range values {
 		out[p.Features[i].Def.Name] = v
+	}
+	for i, v := range derived.Values(values) {
+		out[derived.Names[i]] = v
 	}
 	return out
 }

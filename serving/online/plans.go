@@ -15,6 +15,7 @@ import (
 // plans is the compiled catalogue of features.
 type plans struct {
 	user, item, global *tile.Plan
+	derived            map[*tile.Plan]*tile.Derived
 	hash               string // of the catalogue
 	namespace          string // that the stream layer keeps the state of this catalogue in
 	recent             int    // the user feature that lists interactions, -1 when there is none
@@ -24,13 +25,16 @@ type plans struct {
 }
 
 func compile(c feature.Catalogue) (*plans, error) {
-	p := &plans{hash: c.Hash(), namespace: tile.Namespace(c)}
+	p := &plans{hash: c.Hash(), namespace: tile.Namespace(c), derived: map[*tile.Plan]*tile.Derived{}}
 	for entity, plan := range map[feature.Entity]**tile.Plan{feature.User: &p.user, feature.Item: &p.item, feature.Global: &p.global} {
 		compiled, err := tile.Compile(c, entity)
 		if err != nil {
 			return nil, fmt.Errorf("serving: %w", err)
 		}
 		*plan = compiled
+		if p.derived[compiled], err = tile.CompileDerived(c, compiled); err != nil {
+			return nil, fmt.Errorf("serving: %w", err)
+		}
 	}
 	p.recent = slices.IndexFunc(p.user.Features, func(f tile.Feature) bool { return f.Def.Of == feature.Interaction })
 	p.interactions.New = func() any {

@@ -164,10 +164,10 @@ func (w *world) views(cut int64) *views {
 		if x.epoch >= cut {
 			continue
 		}
-		e, seq := x.event, tile.Seq(0, int64(i))
+		e, seq := x.event, tile.Seq(event.PartitionOf([]byte(x.event.UserID), partitions), int64(i))
 		update(w.plans.user, v.users, e.UserID, &e, seq)
 		update(w.plans.item, v.items, e.ItemID, &e, seq)
-		w.plans.global.Update(v.global, &e, seq)
+		w.plans.global.Update(v.global, row(w.plans.global, &e, seq))
 		if v.rows[e.UserID] == nil {
 			v.rows[e.UserID] = map[string]model.HistoryEntry{}
 		}
@@ -182,7 +182,13 @@ func update(p *tile.Plan, all map[string]tile.Bucket, id string, e *event.Event,
 	if all[id] == nil {
 		all[id] = p.NewBucket()
 	}
-	p.Update(all[id], e, seq)
+	p.Update(all[id], row(p, e, seq))
+}
+
+func row(p *tile.Plan, e *event.Event, seq int64) *tile.Row {
+	r := &tile.Row{}
+	p.Fill(r, e, seq)
+	return r
 }
 
 // files encodes the views with a model in which each category is a direction.
@@ -193,7 +199,7 @@ func (v *views) files(t testing.TB, w *world, items []string) []artifact.Encoded
 	userVectors := make([]float32, dim*len(users))
 	states, histories := make([][]byte, len(users)), make([][]byte, len(users))
 	for i, id := range users {
-		states[i] = w.plans.user.AppendView(nil, v.users[id])
+		states[i] = w.plans.user.NewCodec().AppendView(nil, v.users[id])
 		var row []model.HistoryEntry
 		for k, item := range items {
 			if h, ok := v.rows[id][item]; ok {
@@ -208,13 +214,13 @@ func (v *views) files(t testing.TB, w *world, items []string) []artifact.Encoded
 		itemVectors[k*dim+slices.Index(categories, strings.TrimRight(id, "0123456789"))] = 1 - float32(k)/1000
 		popularity[k] = float32(k)
 		if v.items[id] != nil {
-			itemStates[k] = w.plans.item.AppendView(nil, v.items[id])
+			itemStates[k] = w.plans.item.NewCodec().AppendView(nil, v.items[id])
 		}
 	}
 	return []artifact.Encoded{
 		must(artifact.UserView(users, states, histories))(t),
 		must(artifact.ItemView(items, itemStates))(t),
-		must(artifact.GlobalView(feature.GlobalID, w.plans.global.AppendView(nil, v.global)))(t),
+		must(artifact.GlobalView(feature.GlobalID, w.plans.global.NewCodec().AppendView(nil, v.global)))(t),
 		must(artifact.UserVectors(users, userVectors, dim))(t),
 		must(artifact.ItemVectors(items, itemVectors, dim, popularity))(t),
 	}
@@ -258,12 +264,12 @@ func (w *world) live(t testing.TB, incarnation string, base int64, change ...fun
 			if states[key] == nil {
 				states[key], planOf[key] = &tile.State{}, plan
 			}
-			plan.Apply(states[key], &e, x.epoch, p, int64(i))
+			plan.Apply(states[key], row(plan, &e, tile.Seq(p, int64(i))), x.epoch)
 			states[key].Next = int64(i) + 1
 		}
 	}
 	for key, s := range states {
-		if err := w.client.Set(ctx, key, planOf[key].AppendState(nil, s), 0).Err(); err != nil {
+		if err := w.client.Set(ctx, key, planOf[key].NewCodec().AppendState(nil, s), 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
