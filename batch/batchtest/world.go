@@ -28,6 +28,7 @@ type Logged struct {
 	Epoch int64 // as batch numbers them: negative for imports
 	Seq   int64
 	Date  int32 // of the warehouse partition
+	Log   int64 // instant at which it was logged, Unix ms
 }
 
 // World is a bucket with a log that grows.
@@ -118,7 +119,7 @@ func (w *World) imported() []Logged {
 	var out []Logged
 	for n, im := range w.imports {
 		for i, e := range im.events {
-			out = append(out, Logged{Event: e, Epoch: -1<<32 + int64(dayOf(e.Time)), Seq: tile.ImportSeq(n, int64(i)), Date: dayOf(e.Time)})
+			out = append(out, Logged{Event: e, Epoch: -1<<32 + int64(dayOf(e.Time)), Seq: tile.ImportSeq(n, int64(i)), Date: dayOf(e.Time), Log: int64(e.Time)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Logged) int { return int(a.Epoch - b.Epoch) })
@@ -127,14 +128,17 @@ func (w *World) imported() []Logged {
 
 func dayOf(m event.Millis) int32 { return int32(int64(m) / 86_400_000) }
 
-// Append writes an event to the log of its user's partition.
-func (w *World) Append(e event.Event) {
+// Append writes an event to the log of its user's partition, as it happened.
+func (w *World) Append(e event.Event) { w.AppendAt(e, e.Time) }
+
+// AppendAt is Append of an event that was logged at another instant.
+func (w *World) AppendAt(e event.Event, log event.Millis) {
 	w.t.Helper()
 	p := event.PartitionOf([]byte(e.UserID), w.Partitions)
 	at := event.Position{TopicID: TopicID, Partition: p, Offset: w.next[p]}
-	r, err := event.RawEvent(at, e.Time, &e)
+	r, err := event.RawEvent(at, log, &e)
 	w.check(err)
-	w.openValid = append(w.openValid, Logged{Event: e, Epoch: w.epoch, Seq: tile.Seq(p, at.Offset)})
+	w.openValid = append(w.openValid, Logged{Event: e, Epoch: w.epoch, Seq: tile.Seq(p, at.Offset), Log: int64(log)})
 	w.open = append(w.open, r)
 	w.next[p]++
 }
@@ -177,6 +181,18 @@ func (w *World) Mark(label time.Time) (model.Mark, model.Cut) {
 		w.next[p]++ // the mark's own record
 	}
 	return m, cut
+}
+
+// Archive writes what the open epoch holds so far, as the archiver does between two marks. The world takes
+// no further records after it.
+func (w *World) Archive() {
+	w.t.Helper()
+	x := model.Index{Epoch: w.epoch, TopicID: TopicID}
+	for p := range w.Partitions {
+		w.flush(&x, p)
+	}
+	_, err := w.Bucket.PutJSONIfAbsent(context.Background(), model.IndexKey(w.epoch), x)
+	w.check(err)
 }
 
 // flush writes the objects of one partition of the open epoch.
