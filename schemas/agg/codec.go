@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 )
+
+// maxText is the longest text that an event may carry (event.MaxTextBytes).
+const maxText = 1024
 
 // errShort says that an encoding ends before it is whole.
 var errShort = errors.New("encoding ends early")
@@ -16,6 +20,7 @@ type Encoder struct {
 	Buf   []byte
 	texts []string
 	index map[string]uint64
+	table []byte
 }
 
 // Reset empties the encoder and keeps its memory.
@@ -49,16 +54,31 @@ func (e *Encoder) number(s string) uint64 {
 	return n
 }
 
-// AppendTable adds the table of texts to dst: their number, their lengths, then their bytes.
+// AppendTable adds the table of texts to dst: their number, the length of what follows, and each text as how
+// many bytes it shares with the start of the one before it, and the rest. Ids of one kind begin alike, so
+// that is what makes a state small. Both numbers share a byte while they are below 15.
 func (e *Encoder) AppendTable(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(e.texts)))
+	e.table = e.table[:0]
+	prev := ""
 	for _, s := range e.texts {
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		shared := 0
+		for shared < len(prev) && shared < len(s) && prev[shared] == s[shared] {
+			shared++
+		}
+		rest := s[shared:]
+		e.table = append(e.table, byte(min(shared, 15)<<4|min(len(rest), 15)))
+		if shared >= 15 {
+			e.table = binary.AppendUvarint(e.table, uint64(shared-15))
+		}
+		if len(rest) >= 15 {
+			e.table = binary.AppendUvarint(e.table, uint64(len(rest)-15))
+		}
+		e.table = append(e.table, rest...)
+		prev = s
 	}
-	for _, s := range e.texts {
-		dst = append(dst, s...)
-	}
-	return dst
+	dst = binary.AppendUvarint(dst, uint64(len(e.table)))
+	return append(dst, e.table...)
 }
 
 // Decoder reads what Encoder wrote. Its error is sticky: after one every read returns zeros.
@@ -150,46 +170,57 @@ func (d *Decoder) Text() string {
 	return ""
 }
 
-// Table reads a table of texts into d.Texts, reusing its memory. The texts are what str makes of
-// their bytes.
-func (d *Decoder) Table(str func([]byte) string) {
+// Table reads a table of texts into d.Texts, reusing its memory. The texts lie in arena, which is returned
+// with them added; they are valid as long as nobody changes what arena holds now.
+func (d *Decoder) Table(arena []byte) []byte {
 	n := d.Count()
-	lengths := d.B
-	total := uint64(0)
+	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
+	d.Texts = d.Texts[:0]
+	prev := ""
 	for range n {
-		l := d.Uint()
-		if l > uint64(len(d.B)) {
-			d.Fail(errShort)
-			return
+		head := part.byte()
+		shared, rest := int(head>>4), int(head&15)
+		if shared == 15 {
+			shared += part.Count()
 		}
-		total += l
+		if rest == 15 {
+			rest += part.Count()
+		}
+		if shared > len(prev) || shared+rest > maxText {
+			part.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, len(prev), maxText))
+		}
+		tail := part.Bytes(rest)
+		if part.Err != nil {
+			break
+		}
+		start := len(arena)
+		arena = append(append(arena, prev[:shared]...), tail...)
+		prev = unsafe.String(unsafe.SliceData(arena[start:]), len(arena)-start)
+		d.Texts = append(d.Texts, prev)
 	}
-	if total > uint64(len(d.B)) {
-		d.Fail(errShort)
+	if part.Err == nil && len(part.B) > 0 {
+		part.Fail(fmt.Errorf("%d bytes follow the texts", len(part.B)))
 	}
-	if d.Err != nil {
-		return
+	if part.Err != nil {
+		d.Fail(part.Err)
 	}
-	all := str(d.Bytes(int(total)))
-	rest := d.B
-	d.B, d.Texts = lengths, d.Texts[:0]
-	for range n {
-		l := d.Uint()
-		d.Texts = append(d.Texts, all[:l])
-		all = all[l:]
-	}
-	d.B = rest
+	return arena
 }
 
 // SkipTable passes over a table of texts.
 func (d *Decoder) SkipTable() {
-	total := uint64(0)
-	for range d.Count() {
-		if total += d.Uint(); total > uint64(len(d.B)) {
-			d.Fail(errShort)
-		}
+	d.Count()
+	d.Bytes(d.Count())
+}
+
+func (d *Decoder) byte() byte {
+	if len(d.B) == 0 {
+		d.Fail(errShort)
+		return 0
 	}
-	d.Bytes(int(total))
+	c := d.B[0]
+	d.B = d.B[1:]
+	return c
 }
 
 // operand writes an operand that is there. Its kind is the monoid's.

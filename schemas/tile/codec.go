@@ -173,7 +173,7 @@ func (p *Plan) DecodeState(b []byte) (*State, error) {
 	}
 	s.Next = d.Int()
 	s.Recent.Read(&d)
-	d.Table(own)
+	d.Table(nil)
 	for range d.Count() {
 		e := EpochBucket{Epoch: d.Int()}
 		if n := len(s.Epochs); n > 0 && s.Epochs[n-1].Epoch >= e.Epoch {
@@ -192,16 +192,13 @@ func (p *Plan) DecodeState(b []byte) (*State, error) {
 	return s, nil
 }
 
-// own copies texts, so that they do not hold the encoding.
-func own(b []byte) string { return string(b) }
-
 // DecodeView reads what AppendView wrote.
 func (p *Plan) DecodeView(b []byte) (Bucket, error) {
 	d := agg.Decoder{B: b}
 	err := version(&d, viewVersion)
 	var out Bucket
 	if err == nil {
-		d.Table(own)
+		d.Table(nil)
 		out = p.decodeBucket(&d)
 		err = d.Err
 	}

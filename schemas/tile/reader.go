@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 )
@@ -27,6 +26,7 @@ type Reader struct {
 	headers  []header
 	values   []agg.Value
 	decoder  agg.Decoder
+	arena    []byte // the texts of what was added
 	selected []bool // nil: every feature
 }
 
@@ -78,7 +78,7 @@ func (r *Reader) Select(features ...int) {
 
 // Begin starts a read at instant t, Unix ms. Values of the read before are no longer valid.
 func (r *Reader) Begin(t int64) {
-	r.t = t
+	r.t, r.arena = t, r.arena[:0]
 	for i := range r.plan.Features {
 		w := &r.windows[i]
 		w.from, w.to = reach(r.plan.Features[i].Def.Window, t)
@@ -98,7 +98,7 @@ func (g *groups) begin() {
 	clear(g.index)
 }
 
-// AddView adds a batch view; nil is that of an entity without one. The read's values may refer to b.
+// AddView adds a batch view; nil is that of an entity without one.
 func (r *Reader) AddView(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -107,7 +107,7 @@ func (r *Reader) AddView(b []byte) error {
 	d.B, d.Err = b, nil
 	err := version(d, viewVersion)
 	if err == nil {
-		d.Table(view)
+		r.arena = d.Table(r.arena)
 		err = r.add(d.B)
 	}
 	if err != nil {
@@ -116,11 +116,8 @@ func (r *Reader) AddView(b []byte) error {
 	return nil
 }
 
-// view makes texts without copying.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
 // AddState adds the buckets of epochs ≥ cut of an encoded live state; an empty one is that of an entity
-// never seen. It returns the state's next offset. The read's values may refer to b.
+// never seen. It returns the state's next offset.
 func (r *Reader) AddState(b []byte, cut int64) (next int64, err error) {
 	return r.AddEpochs(b, cut, math.MaxInt64)
 }
@@ -138,7 +135,7 @@ func (r *Reader) AddEpochs(b []byte, from, to int64) (next int64, err error) {
 	next = d.Int()
 	var recent Recent
 	d.Bytes(8 * recent.readHead(d))
-	d.Table(view)
+	r.arena = d.Table(r.arena)
 	for range d.Count() {
 		epoch := d.Int()
 		bucket := d.Bytes(d.Count())
@@ -245,8 +242,7 @@ func (g *groups) at(d *agg.Decoder, n int) *agg.Partial {
 	return &g.partials[i]
 }
 
-// Values returns the answers in the order of Plan.Features, valid until the next Begin and as long as
-// what was added is unchanged.
+// Values returns the answers in the order of Plan.Features, valid until the next Begin.
 func (r *Reader) Values() []agg.Value {
 	for i := range r.plan.Features {
 		r.values[i] = r.Value(i)
