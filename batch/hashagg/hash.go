@@ -18,9 +18,6 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// combine adds a key's hash to that of the keys before it.
-func combine(h, key uint64) uint64 { return mix(h^seed2, key^seed1) }
-
 // print is a text in two words and its length: with up to 16 bytes it is the text itself, beyond it tells
 // texts apart in all likelihood.
 type print struct {

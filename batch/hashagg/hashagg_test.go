@@ -172,10 +172,11 @@ func TestEqualsLoop(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
 		names, days := rapid.IntRange(1, 3000).Draw(rt, "names"), rapid.IntRange(1, 20).Draw(rt, "days")
+		apart := rapid.SampledFrom([]int64{1, 50, 7000, 1 << 59}).Draw(rt, "days apart") // from arrays to hashing
 		rows := make([]row, rapid.IntRange(0, 6000).Draw(rt, "rows"))
 		for i := range rows {
 			rows[i] = row{
-				day: int64(rng.IntN(days)) - 3, n: int64(rng.Uint64()) >> rng.IntN(64), x: float64(rng.IntN(1000)-500) / 4,
+				day: (int64(rng.IntN(days)) - 3) * apart, n: int64(rng.Uint64()) >> rng.IntN(64), x: float64(rng.IntN(1000)-500) / 4,
 				valid: rng.IntN(3) > 0, out: rng.IntN(5) == 0,
 			}
 			if n := rng.IntN(names); n > 0 {
@@ -218,6 +219,62 @@ func TestEqualsLoop(t *testing.T) {
 			rt.Fatal("the tables are not empty after Merge")
 		}
 	})
+}
+
+// TestOtherKeys groups by one key, and by keys in another order.
+func TestOtherKeys(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	rows := make([]row, 50_000)
+	for i := range rows {
+		name := strconv.Itoa(rng.IntN(9000))
+		rows[i] = row{name: &name, day: rng.Int64N(40)}
+	}
+	full := batch(rows, false)
+	for name, c := range map[string]struct {
+		kinds []hashagg.Kind
+		keys  []hashagg.Key
+		of    func(row) any
+	}{
+		"name": {[]hashagg.Kind{hashagg.Text}, full.Keys[:1], func(r row) any { return *r.name }},
+		"day":  {[]hashagg.Kind{hashagg.Int}, full.Keys[1:], func(r row) any { return r.day }},
+		"day, name, day": {
+			[]hashagg.Kind{hashagg.Int, hashagg.Text, hashagg.Int},
+			[]hashagg.Key{full.Keys[1], full.Keys[0], full.Keys[1]},
+			func(r row) any { return key{*r.name, r.day} },
+		},
+	} {
+		want := map[any]int64{}
+		for _, r := range rows {
+			want[c.of(r)] += 2
+		}
+		tables := make([]*hashagg.Table, 2)
+		for i := range tables {
+			var err error
+			if tables[i], err = hashagg.New(hashagg.Spec{Keys: c.kinds, Aggregates: []hashagg.Aggregate{{}}}, hashagg.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := tables[i].Add(&hashagg.Batch{Rows: len(rows), Keys: c.keys, Operands: make([]hashagg.Operand, 1)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[any]int64{}
+		err := hashagg.Merge(t.Context(), tables, 2, func(g *hashagg.Groups) error {
+			for i := range g.Len() {
+				switch name {
+				case "name":
+					got[string(g.KeyText(0, i))] += g.Int(0, i)
+				case "day":
+					got[g.KeyInt(0, i)] += g.Int(0, i)
+				default:
+					got[key{string(g.KeyText(1, i)), g.KeyInt(2, i)}] += g.Int(0, i)
+				}
+			}
+			return nil
+		})
+		if d := cmp.Diff(want, got); err != nil || d != "" {
+			t.Errorf("%s: %v %s", name, err, d[:min(len(d), 500)])
+		}
+	}
 }
 
 // TestBudget adds far more groups than a table may hold.

@@ -59,16 +59,16 @@ func (n *interner) reserve(more int) {
 	}
 }
 
-// number returns the number of a text with its print and hash. Room must have been reserved.
-func (n *interner) number(text []byte, p print, hash uint64) (uint32, error) {
+// number returns the number of text i of a list, with its print and hash. Room must have been reserved.
+func (n *interner) number(from *column.Strings, i int, p print, hash uint64) (uint32, error) {
 	slots := n.slots
 	for at := hash >> n.shift; ; at++ {
 		at &= uint64(len(slots) - 1)
 		s := &slots[at]
 		if s.number == 0 {
-			return n.add(s, text, p, hash)
+			return n.add(s, from.At(i), p, hash)
 		}
-		if s.print == p && (p.exact() || string(n.texts.At(int(s.number))) == string(text)) {
+		if s.print == p && (p.exact() || string(n.texts.At(int(s.number))) == string(from.At(i))) {
 			return s.number, nil
 		}
 	}
@@ -91,26 +91,4 @@ func (n *interner) touch(hashes []uint64) (sink uint64) {
 		sink ^= slots[h>>n.shift&uint64(len(slots)-1)].lo
 	}
 	return sink
-}
-
-// grow returns slots of at least the wanted number. Slots are ordered by hash, so it is one pass over
-// both arrays.
-func grow(old []uint64, shift uint, wanted int) ([]uint64, uint) {
-	size := len(old)
-	for size < wanted {
-		size *= 2
-		shift--
-	}
-	slots := make([]uint64, size)
-	for _, s := range old {
-		if s == 0 {
-			continue
-		}
-		at := s >> 32 >> shift
-		for slots[at] != 0 {
-			at = (at + 1) & uint64(size-1)
-		}
-		slots[at] = s
-	}
-	return slots, shift
 }

@@ -4,20 +4,13 @@ import (
 	"github.com/anabranch/anabranch/infra/rawparquet/column"
 )
 
-// setKey stores key i of row j of the vector and adds it to the row's hash.
-func (t *Table) setKey(i, j int, key, hash uint64) {
-	t.keys[j*len(t.spec.Keys)+i] = key
-	if i > 0 {
-		hash = combine(t.hashes[j], hash)
-	}
-	t.hashes[j] = hash
-}
+// setKey stores key i of row j of the vector.
+func (t *Table) setKey(i, j int, key uint64) { t.keys[j*len(t.spec.Keys)+i] = key }
 
 // intKey reads a key of integers.
 func (t *Table) intKey(i int, values []int64) {
 	for j, r := range t.sel {
-		v := uint64(values[r])
-		t.setKey(i, j, v, mix(v^seed0, seed1))
+		t.setKey(i, j, uint64(values[r]))
 	}
 }
 
@@ -28,7 +21,7 @@ func (t *Table) textKey(i int, c *column.Text) error {
 	}
 	in := t.texts[i]
 	in.reserve(len(t.sel))
-	hashes := t.textHashes[:len(t.sel)]
+	hashes := t.hashes[:len(t.sel)]
 	for j, r := range t.sel {
 		t.prints[j] = printOf(c.Values.At(int(r)))
 		hashes[j] = t.prints[j].hash()
@@ -36,14 +29,14 @@ func (t *Table) textKey(i int, c *column.Text) error {
 	t.sink ^= in.touch(hashes)
 	for j, r := range t.sel {
 		if c.Valid != nil && !c.Valid[r] {
-			t.setKey(i, j, 0, nullHash)
+			t.setKey(i, j, 0)
 			continue
 		}
-		number, err := in.number(c.Values.At(int(r)), t.prints[j], hashes[j])
+		number, err := in.number(&c.Values, int(r), t.prints[j], hashes[j])
 		if err != nil {
 			return err
 		}
-		t.setKey(i, j, uint64(number), hashes[j])
+		t.setKey(i, j, uint64(number))
 	}
 	return nil
 }
@@ -55,19 +48,18 @@ func (t *Table) dictionaryKey(i int, c *column.Text) error {
 	for j, r := range t.sel {
 		id := c.IDs[r]
 		if id < 0 {
-			t.setKey(i, j, 0, nullHash)
+			t.setKey(i, j, 0)
 			continue
 		}
 		if known[id] == 0 {
-			text := c.Values.At(int(id))
-			p := printOf(text)
-			number, err := in.number(text, p, p.hash())
+			p := printOf(c.Values.At(int(id)))
+			number, err := in.number(&c.Values, int(id), p, p.hash())
 			if err != nil {
 				return err
 			}
 			known[id] = number
 		}
-		t.setKey(i, j, uint64(known[id]), in.hashes[known[id]])
+		t.setKey(i, j, uint64(known[id]))
 	}
 	return nil
 }

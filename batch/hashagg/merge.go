@@ -41,9 +41,10 @@ func (g *Groups) Float(n, i int) float64 {
 // at a time, and fn is called for each; never two calls at once.
 func Merge(ctx context.Context, tables []*Table, threads int, fn func(*Groups) error) (err error) {
 	defer func() { err = errors.Join(err, closeAll(tables)) }()
-	spilled := false
+	spilled, dense := false, true
 	for _, t := range tables {
 		spilled = spilled || len(t.runs) > 0
+		dense = dense && t.dense != nil
 	}
 	switch {
 	case spilled:
@@ -52,6 +53,8 @@ func Merge(ctx context.Context, tables []*Table, threads int, fn func(*Groups) e
 		return fn(&Groups{tables[0]})
 	case len(tables) == 0:
 		return nil
+	case dense:
+		return mergeDense(tables, fn)
 	}
 	return mergeTables(ctx, tables, threads, fn)
 }
@@ -69,6 +72,26 @@ func closeAll(tables []*Table) error {
 		t.runs = nil
 	}
 	return errors.Join(errs...)
+}
+
+// mergeDense adds the groups of all tables to the first, which costs little where no hashing is needed.
+func mergeDense(tables []*Table, fn func(*Groups) error) error {
+	first := tables[0]
+	for _, t := range tables[1:] {
+		numbers, err := first.adopt(t)
+		if err != nil {
+			return err
+		}
+		refs := make([]uint32, t.groups)
+		for i := range refs {
+			refs[i] = uint32(i)
+		}
+		if err := first.absorb(&source{table: t, numbers: numbers}, refs); err != nil {
+			return err
+		}
+		t.reset()
+	}
+	return fn(&Groups{first})
 }
 
 // source is a table's groups, sorted by partition, and the numbers that its texts have in the first table.
@@ -110,13 +133,15 @@ func mergeTables(ctx context.Context, tables []*Table, threads int, fn func(*Gro
 	})
 }
 
-// newPart returns a table for the groups of one partition.
+// newPart returns a table for the groups of one partition, whose texts may be numbered far apart.
 func newPart(s Spec) (*Table, error) {
 	t, err := New(s, Options{})
-	if err == nil {
-		t.skip = radixLog
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	t.skip = radixLog
+	t.useSlots()
+	return t, nil
 }
 
 // adopt returns, by key, the numbers that another table's texts have here.
@@ -130,8 +155,8 @@ func (t *Table) adopt(from *Table) ([][]uint32, error) {
 		numbers[i] = make([]uint32, in.texts.Len())
 		for n := 1; n < in.texts.Len(); n++ {
 			var err error
-			text := in.texts.At(n)
-			if numbers[i][n], err = t.texts[i].number(text, printOf(text), in.hashes[n]); err != nil {
+			p := printOf(in.texts.At(n))
+			if numbers[i][n], err = t.texts[i].number(&in.texts, n, p, in.hashes[n]); err != nil {
 				return nil, err
 			}
 		}
@@ -160,11 +185,10 @@ func (t *Table) absorb(from *source, refs []uint32) error {
 // takeKeys makes row j of the vector of another table's row.
 func (t *Table) takeKeys(j int, from *source, row []uint64) {
 	for i := range t.spec.Keys {
-		v := row[i]
 		if t.texts[i] == nil {
-			t.setKey(i, j, v, mix(v^seed0, seed1))
+			t.setKey(i, j, row[i])
 		} else {
-			t.setKey(i, j, uint64(from.numbers[i][v]), from.table.texts[i].hashes[v])
+			t.setKey(i, j, uint64(from.numbers[i][row[i]]))
 		}
 	}
 }

@@ -45,26 +45,23 @@ func (t *Table) spill() error {
 
 // byPartition returns all row numbers sorted by partition, and where each partition ends among them.
 func (t *Table) byPartition(ends *[partitions]int64) []uint32 {
-	var counts [partitions]int
-	for _, s := range t.slots {
-		if s != 0 {
-			counts[s>>(64-radixLog)]++
-		}
-	}
+	of := make([]uint8, t.groups)
 	var next [partitions]int
+	for ref := range of {
+		p := t.hash(t.row(uint32(ref))) >> (64 - radixLog)
+		of[ref] = uint8(p)
+		next[p]++
+	}
 	sum := 0
-	for p, n := range counts {
+	for p, n := range next {
 		next[p] = sum
 		sum += n
 		ends[p] = int64(sum)
 	}
 	out := make([]uint32, t.groups)
-	for _, s := range t.slots {
-		if s != 0 {
-			p := s >> (64 - radixLog)
-			out[next[p]] = uint32(s) - 1
-			next[p]++
-		}
+	for ref, p := range of {
+		out[next[p]] = uint32(ref)
+		next[p]++
 	}
 	return out
 }
@@ -130,7 +127,7 @@ func (t *Table) loadRow(in *bufio.Reader, text *[]byte, states []uint64) error {
 			if err != nil {
 				return err
 			}
-			t.setKey(i, 0, v, mix(v^seed0, seed1))
+			t.setKey(i, 0, v)
 			continue
 		}
 		n, err := binary.ReadUvarint(in)
@@ -138,7 +135,7 @@ func (t *Table) loadRow(in *bufio.Reader, text *[]byte, states []uint64) error {
 			return err
 		}
 		if n == 0 {
-			t.setKey(i, 0, 0, nullHash)
+			t.setKey(i, 0, 0)
 			continue
 		}
 		*text = append((*text)[:0], make([]byte, n-1)...)
@@ -171,14 +168,14 @@ func readWord(in io.Reader) (uint64, error) {
 // internKey is setKey for a text.
 func (t *Table) internKey(i, j int, text []byte) error {
 	p := printOf(text)
-	hash := p.hash()
-	t.texts[i].reserve(1)
-	number, err := t.texts[i].number(text, p, hash)
-	if err != nil {
-		return err
+	t.one.Reset()
+	if !t.one.Add(text) {
+		return errTexts
 	}
-	t.setKey(i, j, uint64(number), hash)
-	return nil
+	t.texts[i].reserve(1)
+	number, err := t.texts[i].number(&t.one, 0, p, p.hash())
+	t.setKey(i, j, uint64(number))
+	return err
 }
 
 // joinRow merges the states of a group into a row.

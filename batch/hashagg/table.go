@@ -3,6 +3,8 @@ package hashagg
 import (
 	"errors"
 	"fmt"
+
+	"github.com/anabranch/anabranch/infra/rawparquet/column"
 )
 
 const (
@@ -25,6 +27,7 @@ type Table struct {
 	empty  []uint64    // the aggregates of a new row
 	texts  []*interner // by key, nil for integers
 
+	dense  *dense   // nil: slots are used
 	slots  []uint64 // upper half of the hash, row number + 1; 0 is free
 	shift  uint
 	skip   uint // upper bits of the hash that all rows have in common
@@ -33,14 +36,14 @@ type Table struct {
 	runs   []run
 
 	// Of the vector in work.
-	sel        []int32  // its rows in the batch
-	keys       []uint64 // by row, then by key
-	hashes     []uint64
-	refs       []uint32 // row numbers
-	prints     []print  // of a key of texts, as textHashes
-	textHashes []uint64
-	dicts      [][]uint32 // by key: numbers of the entries of a batch's dictionary, +1, 0 where not known yet
-	sink       uint64     // keeps the loads of touch alive
+	sel    []int32        // its rows in the batch
+	keys   []uint64       // by row, then by key
+	hashes []uint64       // of a key's texts, then of whole keys
+	refs   []uint32       // row numbers
+	prints []print        // of a key of texts
+	dicts  [][]uint32     // by key: numbers of the entries of a batch's dictionary, +1, 0 where not known yet
+	one    column.Strings // a text that was read from a run
+	sink   uint64         // keeps the loads of touch alive
 }
 
 // New returns an empty table.
@@ -56,7 +59,7 @@ func New(s Spec, o Options) (*Table, error) {
 		t.empty = append(t.empty, a.identity())
 	}
 	t.sel, t.hashes, t.refs = make([]int32, 0, vector), make([]uint64, vector), make([]uint32, vector)
-	t.prints, t.textHashes = make([]print, vector), make([]uint64, vector)
+	t.prints = make([]print, vector)
 	t.keys = make([]uint64, vector*len(s.Keys))
 	t.dicts = make([][]uint32, len(s.Keys))
 	t.reset()
@@ -65,7 +68,10 @@ func New(s Spec, o Options) (*Table, error) {
 
 // reset forgets all groups and gives their memory back.
 func (t *Table) reset() {
-	t.slots, t.shift, t.rows, t.groups = make([]uint64, 1<<firstSlotsLog), 32-firstSlotsLog, nil, 0
+	t.slots, t.rows, t.groups = nil, nil, 0
+	if t.dense = newDense(t.spec); t.dense == nil {
+		t.useSlots()
+	}
 	t.texts = make([]*interner, len(t.spec.Keys))
 	for i, k := range t.spec.Keys {
 		if k == Text {
@@ -79,7 +85,10 @@ func (t *Table) Groups() int { return t.groups }
 
 // Bytes returns the memory that the table takes.
 func (t *Table) Bytes() int64 {
-	n := int64(cap(t.slots))*8 + int64(len(t.rows))*chunkRows*int64(t.stride)*8
+	n := int64(len(t.slots))*8 + int64(len(t.rows))*chunkRows*int64(t.stride)*8
+	if t.dense != nil {
+		n += t.dense.bytes()
+	}
 	for _, in := range t.texts {
 		if in != nil {
 			n += in.bytes()
@@ -152,47 +161,18 @@ func (t *Table) addVector(b *Batch) error {
 
 // find sets refs to the rows of the vector's n keys, which it makes where they are new.
 func (t *Table) find(n int) error {
-	if needed := (t.groups + n) * 2; needed > len(t.slots) {
-		if needed > 1<<maxSlotLog {
-			return errGroups
-		}
-		t.slots, t.shift = grow(t.slots, t.shift, needed)
+	if t.dense == nil {
+		return t.hashFind(0, n)
 	}
-	t.touch(n)
-	slots, k := t.slots, len(t.spec.Keys)
-	for j, h := range t.hashes[:n] {
-		tag := h << t.skip >> 32
-		key := t.keys[j*k : j*k+k]
-		for at := tag >> t.shift; ; at++ {
-			at &= uint64(len(slots) - 1)
-			s := slots[at]
-			if s == 0 {
-				t.refs[j] = t.insert(key)
-				slots[at] = tag<<32 | uint64(t.refs[j]+1)
-				break
-			}
-			if s>>32 == tag && t.equal(uint32(s)-1, key) {
-				t.refs[j] = uint32(s) - 1
-				break
-			}
-		}
+	found := t.dense.find(t, n)
+	if found == n {
+		return nil
 	}
-	return nil
-}
-
-// touch loads the slots of the vector, then the rows that they name, each in a loop without branches that depend on
-// what was loaded, so that the cache misses overlap.
-func (t *Table) touch(n int) {
-	slots, sink := t.slots, t.sink
-	for j, h := range t.hashes[:n] {
-		t.refs[j] = uint32(slots[h<<t.skip>>32>>t.shift&uint64(len(slots)-1)])
+	t.useSlots()
+	for ref := range t.groups {
+		t.enter(uint32(ref))
 	}
-	for _, ref := range t.refs[:n] {
-		if ref > 0 {
-			sink ^= t.row(ref - 1)[0]
-		}
-	}
-	t.sink = sink
+	return t.hashFind(found, n)
 }
 
 // row returns the words of a row.
