@@ -1,0 +1,470 @@
+-- Features of user at an instant, one row a member. DuckDB, generated from the feature catalogue.
+-- $as_of: the instant, Unix ms. $cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    price AS price_e2,
+    value AS value_e2,
+    NULLIF(category, '') AS category
+  FROM raw_events
+  WHERE reject IS NULL
+    AND ($cut_epoch IS NULL OR epoch < $cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    IF(ABS(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100) AS BIGINT), NULL) AS price_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS BIGINT), NULL) AS value_e2,
+    category
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    $as_of - MOD(MOD($as_of, 300000) + 300000, 300000) + 300000 AS end_5m,
+    $as_of - 3600000 - MOD(MOD($as_of - 3600000, 300000) + 300000, 300000) AS from_1h,
+    $as_of - MOD(MOD($as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    $as_of - 86400000 - MOD(MOD($as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d,
+    $as_of - MOD(MOD($as_of, 86400000) + 86400000, 86400000) + 86400000 AS end_1d,
+    $as_of - 604800000 - MOD(MOD($as_of - 604800000, 86400000) + 86400000, 86400000) AS from_7d,
+    $as_of - 2592000000 - MOD(MOD($as_of - 2592000000, 86400000) + 86400000, 86400000) AS from_30d,
+    $as_of - 7776000000 - MOD(MOD($as_of - 7776000000, 86400000) + 86400000, 86400000) AS from_90d,
+    $as_of - 31536000000 - MOD(MOD($as_of - 31536000000, 86400000) + 86400000, 86400000) AS from_365d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    user_id AS member,
+    event.*,
+    event_time >= from_1h AND event_time < end_5m AS in_1h,
+    event_time >= from_1d AND event_time < end_1h AS in_1d,
+    event_time >= from_7d AND event_time < end_1d AS in_7d,
+    event_time >= from_30d AND event_time < end_1d AS in_30d,
+    event_time >= from_90d AND event_time < end_1d AS in_90d,
+    event_time >= from_365d AND event_time < end_1d AS in_365d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT
+    member,
+    COUNT(*) FILTER (WHERE in_1h) AS "events_1h",
+    COUNT(*) FILTER (WHERE in_1d) AS "events_24h",
+    COUNT(*) FILTER (WHERE in_7d) AS "events_7d",
+    COUNT(*) FILTER (WHERE in_30d) AS "events_30d",
+    COUNT(*) AS "events_total",
+    COUNT(*) FILTER (WHERE in_1h AND type = 'view') AS "views_1h",
+    COUNT(*) FILTER (WHERE in_1d AND type = 'view') AS "views_24h",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'view') AS "views_7d",
+    COUNT(*) FILTER (WHERE in_30d AND type = 'view') AS "views_30d",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'cart') AS "carts_7d",
+    -- events, each worth half after a week
+    COALESCE(SUM(POW(2, (event_time - $as_of) / 604800000)) FILTER (WHERE in_90d), 0e0) AS "activity",
+    MIN(event_time) AS "first_seen",
+    MAX(event_time) AS "last_seen",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'purchase') AS "purchases_7d",
+    COUNT(*) FILTER (WHERE in_30d AND type = 'purchase') AS "purchases_30d",
+    COUNT(*) FILTER (WHERE in_365d AND type = 'purchase') AS "purchases_365d",
+    CAST(COALESCE(SUM(price_e2) FILTER (WHERE in_30d AND type = 'purchase'), 0) AS DECIMAL(30, 0)) * 0.01 AS "spend_30d",
+    CAST(COALESCE(SUM(price_e2) FILTER (WHERE in_365d AND type = 'purchase'), 0) AS DECIMAL(30, 0)) * 0.01 AS "spend_365d",
+    CAST(SUM(price_e2) FILTER (WHERE in_365d AND type = 'purchase') AS DOUBLE) / (NULLIF(COUNT(price_e2) FILTER (WHERE in_365d AND type = 'purchase'), 0) * 100) AS "mean_price_365d",
+    COALESCE(SUM(price_e2 / 100 * POW(2, (event_time - $as_of) / 2592000000)) FILTER (WHERE in_365d AND type = 'purchase'), 0e0) AS "spend_decayed",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'purchase') / NULLIF(COUNT(*) FILTER (WHERE in_7d AND type = 'view'), 0) AS "purchase_rate_7d",
+    COUNT(*) FILTER (WHERE in_30d AND type = 'purchase') / NULLIF(COUNT(*) FILTER (WHERE in_30d AND type = 'view'), 0) AS "purchase_rate_30d",
+    arg_max(item_id, ROW(event_time, seq)) FILTER (WHERE type = 'purchase' AND item_id IS NOT NULL) AS "last_purchase",
+    arg_max(item_id, ROW(event_time, seq), 5) FILTER (WHERE type = 'purchase' AND item_id IS NOT NULL) AS "recent_purchases",
+    CAST(MIN(price_e2) FILTER (WHERE in_30d) AS DECIMAL(30, 0)) * 0.01 AS "min_price_30d",
+    CAST(MAX(price_e2) FILTER (WHERE in_30d) AS DECIMAL(30, 0)) * 0.01 AS "max_price_30d",
+    [COUNT(*) FILTER (WHERE in_30d AND price_e2 / 100 < 10e0), COUNT(*) FILTER (WHERE in_30d AND price_e2 / 100 >= 10e0 AND price_e2 / 100 < 50e0), COUNT(*) FILTER (WHERE in_30d AND price_e2 / 100 >= 50e0 AND price_e2 / 100 < 200e0), COUNT(*) FILTER (WHERE in_30d AND price_e2 / 100 >= 200e0)] AS "price_histogram_30d",
+    CAST(SUM(value_e2) FILTER (WHERE in_90d AND type = 'rating') AS DOUBLE) / (NULLIF(COUNT(value_e2) FILTER (WHERE in_90d AND type = 'rating'), 0) * 100) AS "mean_rating_90d",
+    COUNT(DISTINCT item_id) FILTER (WHERE in_30d) AS "items_30d",
+    arg_min(item_id, ROW(event_time, seq)) FILTER (WHERE item_id IS NOT NULL) AS "first_item",
+    arg_max(item_id, ROW(event_time, seq)) FILTER (WHERE item_id IS NOT NULL) AS "last_item",
+    arg_max(category, ROW(event_time, seq)) FILTER (WHERE category IS NOT NULL) AS "last_category",
+    arg_max(struct_pack(item_id := item_id, type := type, value := value, event_time := event_time, seq := seq), ROW(event_time, seq), 100) AS "recent_interactions"
+  FROM windowed
+  GROUP BY member
+),
+-- Features by category; __n: of how many events.
+by_category AS (
+  SELECT
+    member,
+    category AS key,
+    COALESCE(SUM(POW(2, (event_time - $as_of) / 259200000)) FILTER (WHERE in_30d), 0e0) AS "category_affinity",
+    COUNT(*) FILTER (WHERE in_30d) AS "category_affinity__n"
+  FROM windowed
+  WHERE category IS NOT NULL
+  GROUP BY member, key
+),
+-- Their groups a member, largest first.
+groups_by_category AS (
+  SELECT
+    member,
+    list(struct_pack(key := key, value := "category_affinity") ORDER BY "category_affinity" DESC, key) FILTER (WHERE "category_affinity__n" > 0) AS "category_affinity"
+  FROM by_category
+  GROUP BY member
+),
+-- The counts that top_types_30d takes the largest of.
+counted_top_types_30d AS (
+  SELECT member, type AS key, COUNT(*) AS count
+  FROM windowed
+  WHERE in_30d AND type IS NOT NULL
+  GROUP BY member, key
+),
+top_top_types_30d AS (
+  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:3] AS "top_types_30d"
+  FROM counted_top_types_30d
+  GROUP BY member
+),
+-- All features side by side.
+feature AS (
+  SELECT
+    member AS user_id,
+    "events_1h",
+    "events_24h",
+    "events_7d",
+    "events_30d",
+    "events_total",
+    "views_1h",
+    "views_24h",
+    "views_7d",
+    "views_30d",
+    "carts_7d",
+    "activity",
+    "first_seen",
+    "last_seen",
+    "purchases_7d",
+    "purchases_30d",
+    "purchases_365d",
+    "spend_30d",
+    "spend_365d",
+    "mean_price_365d",
+    "spend_decayed",
+    "purchase_rate_7d",
+    "purchase_rate_30d",
+    "last_purchase",
+    "recent_purchases",
+    "min_price_30d",
+    "max_price_30d",
+    "price_histogram_30d",
+    "mean_rating_90d",
+    "items_30d",
+    "top_types_30d",
+    "first_item",
+    "last_item",
+    "last_category",
+    "category_affinity",
+    "recent_interactions"
+  FROM plain
+  LEFT JOIN groups_by_category USING (member)
+  LEFT JOIN top_top_types_30d USING (member)
+)
+SELECT
+  *,
+  -- double(views_30d) / double(purchases_30d)
+  NULLIF(NULLIF(NULLIF(CAST("views_30d" AS DOUBLE) / CAST("purchases_30d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "views_per_purchase_30d",
+  -- double(views_24h) * 7.0 / double(views_7d)
+  NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(CAST("views_24h" AS DOUBLE) * 7e0, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) / CAST("views_7d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "day_over_week",
+  -- orElse(spend_30d / double(purchases_30d), 0.0)
+  COALESCE(NULLIF(NULLIF(NULLIF(CAST("spend_30d" AS DOUBLE) / CAST("purchases_30d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE), 0e0) AS "spend_per_purchase_30d"
+FROM feature
+;
+
+-- Features of item at an instant, one row a member. DuckDB, generated from the feature catalogue.
+-- $as_of: the instant, Unix ms. $cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    CASE WHEN json_type(context, '$."device"') = 'VARCHAR' THEN NULLIF(context ->> '$."device"', '') END AS context_device,
+    price AS price_e2,
+    value AS value_e2
+  FROM raw_events
+  WHERE reject IS NULL
+    AND ($cut_epoch IS NULL OR epoch < $cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    context_device,
+    IF(ABS(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100) AS BIGINT), NULL) AS price_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS BIGINT), NULL) AS value_e2
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    $as_of - MOD(MOD($as_of, 300000) + 300000, 300000) + 300000 AS end_5m,
+    $as_of - 3600000 - MOD(MOD($as_of - 3600000, 300000) + 300000, 300000) AS from_1h,
+    $as_of - MOD(MOD($as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    $as_of - 86400000 - MOD(MOD($as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d,
+    $as_of - MOD(MOD($as_of, 86400000) + 86400000, 86400000) + 86400000 AS end_1d,
+    $as_of - 604800000 - MOD(MOD($as_of - 604800000, 86400000) + 86400000, 86400000) AS from_7d,
+    $as_of - 1209600000 - MOD(MOD($as_of - 1209600000, 86400000) + 86400000, 86400000) AS from_14d,
+    $as_of - 2592000000 - MOD(MOD($as_of - 2592000000, 86400000) + 86400000, 86400000) AS from_30d,
+    $as_of - 7776000000 - MOD(MOD($as_of - 7776000000, 86400000) + 86400000, 86400000) AS from_90d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    item_id AS member,
+    event.*,
+    event_time >= from_1h AND event_time < end_5m AS in_1h,
+    event_time >= from_1d AND event_time < end_1h AS in_1d,
+    event_time >= from_7d AND event_time < end_1d AS in_7d,
+    event_time >= from_14d AND event_time < end_1d AS in_14d,
+    event_time >= from_30d AND event_time < end_1d AS in_30d,
+    event_time >= from_90d AND event_time < end_1d AS in_90d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT
+    member,
+    COUNT(*) FILTER (WHERE in_1h) AS "item_events_1h",
+    COUNT(*) FILTER (WHERE in_1d) AS "item_events_24h",
+    COUNT(*) FILTER (WHERE in_7d) AS "item_events_7d",
+    COUNT(*) FILTER (WHERE in_30d) AS "item_events_30d",
+    COUNT(*) AS "item_events_total",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'view') AS "item_views_7d",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'purchase') AS "item_purchases_7d",
+    COUNT(*) FILTER (WHERE in_30d AND type = 'purchase') AS "item_purchases_30d",
+    COUNT(*) FILTER (WHERE in_7d AND type = 'purchase') / NULLIF(COUNT(*) FILTER (WHERE in_7d AND type = 'view'), 0) AS "item_conversion_7d",
+    COALESCE(SUM(POW(2, (event_time - $as_of) / 86400000)) FILTER (WHERE in_14d), 0e0) AS "item_trend",
+    COUNT(DISTINCT user_id) FILTER (WHERE in_7d) AS "item_users_7d",
+    arg_max(user_id, ROW(event_time, seq), 10) FILTER (WHERE in_30d AND type = 'purchase' AND user_id IS NOT NULL) AS "item_recent_users",
+    MIN(event_time) AS "item_launched",
+    CAST(COALESCE(SUM(price_e2) FILTER (WHERE in_30d AND type = 'purchase'), 0) AS DECIMAL(30, 0)) * 0.01 AS "item_revenue_30d",
+    CAST(SUM(price_e2) FILTER (WHERE in_30d AND type = 'purchase') AS DOUBLE) / (NULLIF(COUNT(price_e2) FILTER (WHERE in_30d AND type = 'purchase'), 0) * 100) AS "item_price_paid_30d",
+    COALESCE(SUM(price_e2 / 100 * POW(2, (event_time - $as_of) / 604800000)) FILTER (WHERE in_90d AND type = 'purchase'), 0e0) AS "item_revenue_decayed",
+    CAST(MIN(price_e2) FILTER (WHERE in_90d) AS DECIMAL(30, 0)) * 0.01 AS "item_min_price_90d",
+    CAST(MAX(price_e2) FILTER (WHERE in_90d) AS DECIMAL(30, 0)) * 0.01 AS "item_max_price_90d",
+    CAST(arg_min(price_e2, ROW(event_time, seq)) FILTER (WHERE price_e2 IS NOT NULL) AS DECIMAL(30, 0)) * 0.01 AS "item_first_price",
+    CAST(arg_max(price_e2, ROW(event_time, seq)) FILTER (WHERE price_e2 IS NOT NULL) AS DECIMAL(30, 0)) * 0.01 AS "item_last_price",
+    CAST(SUM(value_e2) FILTER (WHERE in_90d AND type = 'rating') AS DOUBLE) / (NULLIF(COUNT(value_e2) FILTER (WHERE in_90d AND type = 'rating'), 0) * 100) AS "item_rating_90d",
+    [COUNT(*) FILTER (WHERE in_90d AND type = 'rating' AND value_e2 / 100 < 2e0), COUNT(*) FILTER (WHERE in_90d AND type = 'rating' AND value_e2 / 100 >= 2e0 AND value_e2 / 100 < 3e0), COUNT(*) FILTER (WHERE in_90d AND type = 'rating' AND value_e2 / 100 >= 3e0 AND value_e2 / 100 < 4e0), COUNT(*) FILTER (WHERE in_90d AND type = 'rating' AND value_e2 / 100 >= 4e0 AND value_e2 / 100 < 5e0), COUNT(*) FILTER (WHERE in_90d AND type = 'rating' AND value_e2 / 100 >= 5e0)] AS "item_rating_histogram_90d",
+    -- likes and ratings that say 4 stars or more
+    COUNT(*) FILTER (WHERE in_30d AND type IN ('like', 'rating') AND value_e2 >= 400) AS "item_likes_30d"
+  FROM windowed
+  GROUP BY member
+),
+-- Features by context.device; __n: of how many events.
+by_context_device AS (
+  SELECT
+    member,
+    context_device AS key,
+    COUNT(*) FILTER (WHERE in_30d AND type = 'purchase') AS "item_purchases_by_device_30d"
+  FROM windowed
+  WHERE context_device IS NOT NULL
+  GROUP BY member, key
+),
+-- Their groups a member, largest first.
+groups_by_context_device AS (
+  SELECT
+    member,
+    list(struct_pack(key := key, value := "item_purchases_by_device_30d") ORDER BY "item_purchases_by_device_30d" DESC, key) FILTER (WHERE "item_purchases_by_device_30d" > 0) AS "item_purchases_by_device_30d"
+  FROM by_context_device
+  GROUP BY member
+),
+-- The counts that item_devices_7d takes the largest of.
+counted_item_devices_7d AS (
+  SELECT member, context_device AS key, COUNT(*) AS count
+  FROM windowed
+  WHERE in_7d AND context_device IS NOT NULL
+  GROUP BY member, key
+),
+top_item_devices_7d AS (
+  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:3] AS "item_devices_7d"
+  FROM counted_item_devices_7d
+  GROUP BY member
+),
+-- All features side by side.
+feature AS (
+  SELECT
+    member AS item_id,
+    "item_events_1h",
+    "item_events_24h",
+    "item_events_7d",
+    "item_events_30d",
+    "item_events_total",
+    "item_views_7d",
+    "item_purchases_7d",
+    "item_purchases_30d",
+    "item_purchases_by_device_30d",
+    "item_conversion_7d",
+    "item_trend",
+    "item_users_7d",
+    "item_recent_users",
+    "item_devices_7d",
+    "item_launched",
+    "item_revenue_30d",
+    "item_price_paid_30d",
+    "item_revenue_decayed",
+    "item_min_price_90d",
+    "item_max_price_90d",
+    "item_first_price",
+    "item_last_price",
+    "item_rating_90d",
+    "item_rating_histogram_90d",
+    "item_likes_30d"
+  FROM plain
+  LEFT JOIN groups_by_context_device USING (member)
+  LEFT JOIN top_item_devices_7d USING (member)
+)
+SELECT
+  *,
+  -- item_last_price / item_first_price - 1.0
+  NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(CAST("item_last_price" AS DOUBLE) / CAST("item_first_price" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) - 1e0, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "item_price_change",
+  -- item_revenue_30d / double(item_events_30d)
+  NULLIF(NULLIF(NULLIF(CAST("item_revenue_30d" AS DOUBLE) / CAST("item_events_30d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "item_revenue_per_view_30d"
+FROM feature
+;
+
+-- Features of global at an instant, one row a member. DuckDB, generated from the feature catalogue.
+-- $as_of: the instant, Unix ms. $cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value
+  FROM raw_events
+  WHERE reject IS NULL
+    AND ($cut_epoch IS NULL OR epoch < $cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    $as_of - MOD(MOD($as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    $as_of - 86400000 - MOD(MOD($as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    'all' AS member,
+    event.*,
+    event_time >= from_1d AND event_time < end_1h AS in_1d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT member
+  FROM windowed
+  GROUP BY member
+),
+-- The counts that trending_24h takes the largest of.
+counted_trending_24h AS (
+  SELECT member, item_id AS key, COUNT(*) AS count
+  FROM windowed
+  WHERE in_1d AND item_id IS NOT NULL
+  GROUP BY member, key
+),
+top_trending_24h AS (
+  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:200] AS "trending_24h"
+  FROM counted_trending_24h
+  GROUP BY member
+)
+SELECT
+  member AS id,
+  "trending_24h"
+FROM plain
+LEFT JOIN top_trending_24h USING (member)
+;
+

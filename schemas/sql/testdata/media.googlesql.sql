@@ -1,0 +1,409 @@
+-- Features of user at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    UNIX_MILLIS(event_time) AS event_time,
+    seq,
+    value,
+    CASE JSON_QUERY(properties, '$."autoplay"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS properties_autoplay,
+    IF(JSON_QUERY(properties, '$."seconds"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."seconds"') AS FLOAT64)) AS properties_seconds,
+    NULLIF(category, '') AS category,
+    IF(JSON_QUERY(properties, '$."artist"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."artist"'), ''), NULL) AS properties_artist
+  FROM `shop.raw.events`
+  WHERE reject IS NULL
+    AND (@cut_epoch IS NULL OR epoch < @cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    properties_autoplay,
+    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < 9007199254740992, CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
+    category,
+    properties_artist
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    @as_of - MOD(MOD(@as_of, 300000) + 300000, 300000) + 300000 AS end_5m,
+    @as_of - 3600000 - MOD(MOD(@as_of - 3600000, 300000) + 300000, 300000) AS from_1h,
+    @as_of - MOD(MOD(@as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    @as_of - 86400000 - MOD(MOD(@as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d,
+    @as_of - MOD(MOD(@as_of, 86400000) + 86400000, 86400000) + 86400000 AS end_1d,
+    @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000) AS from_7d,
+    @as_of - 2592000000 - MOD(MOD(@as_of - 2592000000, 86400000) + 86400000, 86400000) AS from_30d,
+    @as_of - 7776000000 - MOD(MOD(@as_of - 7776000000, 86400000) + 86400000, 86400000) AS from_90d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    user_id AS member,
+    event.*,
+    event_time >= from_1h AND event_time < end_5m AS in_1h,
+    event_time >= from_1d AND event_time < end_1h AS in_1d,
+    event_time >= from_7d AND event_time < end_1d AS in_7d,
+    event_time >= from_30d AND event_time < end_1d AS in_30d,
+    event_time >= from_90d AND event_time < end_1d AS in_90d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT
+    member,
+    COUNTIF(in_1h) AS `events_1h`,
+    COUNTIF(in_1d) AS `events_24h`,
+    COUNTIF(in_7d) AS `events_7d`,
+    COUNTIF(in_7d AND type = 'play') AS `plays_7d`,
+    COUNTIF(in_30d AND type = 'play') AS `plays_30d`,
+    -- plays that the user started
+    COUNTIF(in_7d AND type = 'play' AND properties_autoplay = 0) AS `chosen_7d`,
+    COUNTIF(in_7d AND type = 'complete') AS `completes_7d`,
+    COUNTIF(in_7d AND type = 'skip') AS `skips_7d`,
+    COALESCE(SUM(IF(in_1d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)), 0) AS `watch_seconds_24h`,
+    COALESCE(SUM(IF(in_7d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)), 0) AS `watch_seconds_7d`,
+    COALESCE(SUM(IF(in_30d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)), 0) AS `watch_seconds_30d`,
+    CAST(SUM(IF(in_30d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)) AS FLOAT64) / NULLIF(COUNT(IF(in_30d AND type IN ('complete', 'skip'), properties_seconds, NULL)), 0) AS `mean_watch_30d`,
+    MAX(IF(in_30d AND type IN ('complete', 'skip'), properties_seconds, NULL)) AS `longest_watch_30d`,
+    [COUNTIF(in_30d AND type IN ('complete', 'skip') AND properties_seconds < 10.0), COUNTIF(in_30d AND type IN ('complete', 'skip') AND properties_seconds >= 10.0 AND properties_seconds < 60.0), COUNTIF(in_30d AND type IN ('complete', 'skip') AND properties_seconds >= 60.0 AND properties_seconds < 600.0), COUNTIF(in_30d AND type IN ('complete', 'skip') AND properties_seconds >= 600.0)] AS `watch_histogram_30d`,
+    COALESCE(SUM(IF(in_90d AND type IN ('complete', 'skip'), properties_seconds * POW(2, (event_time - @as_of) / 604800000), NULL)), 0.0) AS `watch_decayed`,
+    MAX(event_time) AS `last_seen`,
+    COUNTIF(in_7d AND type = 'complete') / NULLIF(COUNTIF(in_7d AND type = 'play'), 0) AS `completion_7d`,
+    COUNTIF(in_30d AND type = 'complete') / NULLIF(COUNTIF(in_30d AND type = 'play'), 0) AS `completion_30d`,
+    COUNT(DISTINCT IF(in_30d, category, NULL)) AS `genres_30d`,
+    ARRAY_AGG(item_id IGNORE NULLS ORDER BY event_time, seq LIMIT 1)[SAFE_OFFSET(0)] AS `first_item`,
+    ARRAY_AGG(item_id IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 1)[SAFE_OFFSET(0)] AS `last_item`,
+    ARRAY_AGG(IF(type = 'play', category, NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 1)[SAFE_OFFSET(0)] AS `last_genre`,
+    ARRAY_AGG(IF(type = 'like', item_id, NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 10) AS `recent_likes`,
+    ARRAY_AGG(STRUCT(item_id, type, value, event_time, seq) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 100) AS `recent_interactions`
+  FROM windowed
+  GROUP BY member
+),
+-- Features by category; __n: of how many events.
+by_category AS (
+  SELECT
+    member,
+    category AS key,
+    COUNTIF(in_30d AND type = 'complete') / NULLIF(COUNTIF(in_30d AND type = 'play'), 0) AS `genre_completion_30d`,
+    COUNTIF(in_30d AND (type = 'complete' OR type = 'play')) AS `genre_completion_30d__n`,
+    COALESCE(SUM(IF(in_90d AND type IN ('complete', 'like', 'share'), POW(2, (event_time - @as_of) / 1209600000), NULL)), 0.0) AS `category_affinity`,
+    COUNTIF(in_90d AND type IN ('complete', 'like', 'share')) AS `category_affinity__n`
+  FROM windowed
+  WHERE category IS NOT NULL
+  GROUP BY member, key
+),
+-- Their groups a member, largest first.
+groups_by_category AS (
+  SELECT
+    member,
+    ARRAY_AGG(IF(`genre_completion_30d__n` > 0, STRUCT(key, `genre_completion_30d` AS value), NULL) IGNORE NULLS ORDER BY `genre_completion_30d` DESC, key) AS `genre_completion_30d`,
+    ARRAY_AGG(IF(`category_affinity__n` > 0, STRUCT(key, `category_affinity` AS value), NULL) IGNORE NULLS ORDER BY `category_affinity` DESC, key) AS `category_affinity`
+  FROM by_category
+  GROUP BY member
+),
+-- The counts that top_artists_30d takes the largest of.
+counted_top_artists_30d AS (
+  SELECT member, properties_artist AS key, COUNT(*) AS count
+  FROM windowed
+  WHERE in_30d AND type IN ('complete', 'like') AND properties_artist IS NOT NULL
+  GROUP BY member, key
+),
+top_top_artists_30d AS (
+  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 3) AS `top_artists_30d`
+  FROM counted_top_artists_30d
+  GROUP BY member
+),
+-- All features side by side.
+feature AS (
+  SELECT
+    member AS user_id,
+    `events_1h`,
+    `events_24h`,
+    `events_7d`,
+    `plays_7d`,
+    `plays_30d`,
+    `chosen_7d`,
+    `completes_7d`,
+    `skips_7d`,
+    `watch_seconds_24h`,
+    `watch_seconds_7d`,
+    `watch_seconds_30d`,
+    `mean_watch_30d`,
+    `longest_watch_30d`,
+    `watch_histogram_30d`,
+    `watch_decayed`,
+    `last_seen`,
+    `completion_7d`,
+    `completion_30d`,
+    `genre_completion_30d`,
+    `category_affinity`,
+    `genres_30d`,
+    `top_artists_30d`,
+    `first_item`,
+    `last_item`,
+    `last_genre`,
+    `recent_likes`,
+    `recent_interactions`
+  FROM plain
+  LEFT JOIN groups_by_category USING (member)
+  LEFT JOIN top_top_artists_30d USING (member)
+)
+SELECT
+  *,
+  -- double(skips_7d) / double(plays_7d)
+  SAFE_DIVIDE(CAST(`skips_7d` AS FLOAT64), CAST(`plays_7d` AS FLOAT64)) AS `skip_rate_7d`,
+  -- orElse(double(watch_seconds_24h) * 7.0 / double(watch_seconds_7d), 0.0)
+  COALESCE(SAFE_DIVIDE(SAFE_MULTIPLY(CAST(SAFE_CAST(`watch_seconds_24h` AS INT64) AS FLOAT64), 7.0), CAST(SAFE_CAST(`watch_seconds_7d` AS INT64) AS FLOAT64)), 0.0) AS `binge`
+FROM feature
+;
+
+-- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    UNIX_MILLIS(event_time) AS event_time,
+    seq,
+    value,
+    IF(JSON_QUERY(properties, '$."seconds"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."seconds"') AS FLOAT64)) AS properties_seconds,
+    IF(JSON_QUERY(context, '$."device"') LIKE '"%', NULLIF(JSON_VALUE(context, '$."device"'), ''), NULL) AS context_device
+  FROM `shop.raw.events`
+  WHERE reject IS NULL
+    AND (@cut_epoch IS NULL OR epoch < @cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < 9007199254740992, CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
+    context_device
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    @as_of - MOD(MOD(@as_of, 300000) + 300000, 300000) + 300000 AS end_5m,
+    @as_of - 3600000 - MOD(MOD(@as_of - 3600000, 300000) + 300000, 300000) AS from_1h,
+    @as_of - MOD(MOD(@as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    @as_of - 86400000 - MOD(MOD(@as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d,
+    @as_of - 172800000 - MOD(MOD(@as_of - 172800000, 3600000) + 3600000, 3600000) AS from_2d,
+    @as_of - MOD(MOD(@as_of, 86400000) + 86400000, 86400000) + 86400000 AS end_1d,
+    @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000) AS from_7d,
+    @as_of - 2592000000 - MOD(MOD(@as_of - 2592000000, 86400000) + 86400000, 86400000) AS from_30d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    item_id AS member,
+    event.*,
+    event_time >= from_1h AND event_time < end_5m AS in_1h,
+    event_time >= from_1d AND event_time < end_1h AS in_1d,
+    event_time >= from_2d AND event_time < end_1h AS in_2d,
+    event_time >= from_7d AND event_time < end_1d AS in_7d,
+    event_time >= from_30d AND event_time < end_1d AS in_30d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT
+    member,
+    COUNTIF(in_1h AND type = 'play') AS `item_plays_1h`,
+    COUNTIF(in_1d AND type = 'play') AS `item_plays_24h`,
+    COUNTIF(in_7d AND type = 'play') AS `item_plays_7d`,
+    COALESCE(SUM(IF(in_2d AND type IN ('complete', 'like', 'play', 'share'), POW(2, (event_time - @as_of) / 21600000), NULL)), 0.0) AS `item_trend`,
+    COUNTIF(in_7d AND type = 'complete') / NULLIF(COUNTIF(in_7d AND type = 'play'), 0) AS `item_completion_7d`,
+    COALESCE(SUM(IF(in_7d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)), 0) AS `item_watch_seconds_7d`,
+    CAST(SUM(IF(in_30d AND type IN ('complete', 'skip'), CAST(properties_seconds AS NUMERIC), NULL)) AS FLOAT64) / NULLIF(COUNT(IF(in_30d AND type IN ('complete', 'skip'), properties_seconds, NULL)), 0) AS `item_mean_watch_30d`,
+    COUNTIF(in_7d AND type = 'skip' AND properties_seconds < 10) AS `item_early_skips_7d`,
+    [COUNTIF(in_7d AND type IN ('complete', 'skip') AND properties_seconds < 10.0), COUNTIF(in_7d AND type IN ('complete', 'skip') AND properties_seconds >= 10.0 AND properties_seconds < 60.0), COUNTIF(in_7d AND type IN ('complete', 'skip') AND properties_seconds >= 60.0 AND properties_seconds < 600.0), COUNTIF(in_7d AND type IN ('complete', 'skip') AND properties_seconds >= 600.0 AND properties_seconds < 3600.0), COUNTIF(in_7d AND type IN ('complete', 'skip') AND properties_seconds >= 3600.0)] AS `item_watch_histogram_7d`,
+    COUNT(DISTINCT IF(in_7d AND type = 'play', user_id, NULL)) AS `item_viewers_7d`,
+    MIN(event_time) AS `item_released`
+  FROM windowed
+  GROUP BY member
+),
+-- Features by context.device; __n: of how many events.
+by_context_device AS (
+  SELECT
+    member,
+    context_device AS key,
+    COUNTIF(in_7d AND type = 'play') AS `item_plays_by_device_7d`
+  FROM windowed
+  WHERE context_device IS NOT NULL
+  GROUP BY member, key
+),
+-- Their groups a member, largest first.
+groups_by_context_device AS (
+  SELECT
+    member,
+    ARRAY_AGG(IF(`item_plays_by_device_7d` > 0, STRUCT(key, `item_plays_by_device_7d` AS value), NULL) IGNORE NULLS ORDER BY `item_plays_by_device_7d` DESC, key) AS `item_plays_by_device_7d`
+  FROM by_context_device
+  GROUP BY member
+),
+-- All features side by side.
+feature AS (
+  SELECT
+    member AS item_id,
+    `item_plays_1h`,
+    `item_plays_24h`,
+    `item_plays_7d`,
+    `item_trend`,
+    `item_completion_7d`,
+    `item_watch_seconds_7d`,
+    `item_mean_watch_30d`,
+    `item_early_skips_7d`,
+    `item_watch_histogram_7d`,
+    `item_viewers_7d`,
+    `item_plays_by_device_7d`,
+    `item_released`
+  FROM plain
+  LEFT JOIN groups_by_context_device USING (member)
+)
+SELECT
+  *,
+  -- double(item_early_skips_7d) / double(item_plays_7d)
+  SAFE_DIVIDE(CAST(`item_early_skips_7d` AS FLOAT64), CAST(`item_plays_7d` AS FLOAT64)) AS `item_early_skip_rate_7d`
+FROM feature
+;
+
+-- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    UNIX_MILLIS(event_time) AS event_time,
+    seq,
+    value
+  FROM `shop.raw.events`
+  WHERE reject IS NULL
+    AND (@cut_epoch IS NULL OR epoch < @cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+),
+-- Windows take whole tiles of event time: from_W is the start of the tile that contains the instant less W,
+-- end_w the end of the tile of width w that contains the instant. MOD twice rounds negative numbers down, too.
+bounds AS (
+  SELECT
+    @as_of - MOD(MOD(@as_of, 3600000) + 3600000, 3600000) + 3600000 AS end_1h,
+    @as_of - 86400000 - MOD(MOD(@as_of - 86400000, 3600000) + 3600000, 3600000) AS from_1d
+),
+-- Which windows each event is in.
+windowed AS (
+  SELECT
+    'all' AS member,
+    event.*,
+    event_time >= from_1d AND event_time < end_1h AS in_1d
+  FROM event CROSS JOIN bounds
+),
+-- One row a member.
+plain AS (
+  SELECT member
+  FROM windowed
+  GROUP BY member
+),
+-- The counts that trending_24h takes the largest of.
+counted_trending_24h AS (
+  SELECT member, item_id AS key, COUNT(*) AS count
+  FROM windowed
+  WHERE in_1d AND type IN ('complete', 'like', 'play', 'share') AND item_id IS NOT NULL
+  GROUP BY member, key
+),
+top_trending_24h AS (
+  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 200) AS `trending_24h`
+  FROM counted_trending_24h
+  GROUP BY member
+)
+SELECT
+  member AS id,
+  `trending_24h`
+FROM plain
+LEFT JOIN top_trending_24h USING (member)
+;
+

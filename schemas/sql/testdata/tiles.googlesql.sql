@@ -1,0 +1,292 @@
+-- Distinct valid events with typed fields. GoogleSQL, generated from the feature catalogue.
+-- @cut_epoch: only records of epochs below it count; NULL: all.
+WITH
+-- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+valid AS (
+  SELECT
+    event_id,
+    epoch,
+    user_id,
+    item_id,
+    type,
+    UNIX_MILLIS(event_time) AS event_time,
+    seq,
+    value,
+    value AS value_e2,
+    NULLIF(category, '') AS category,
+    price AS price_int,
+    IF(JSON_QUERY(properties, '$."float"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."float"') AS FLOAT64)) AS properties_float,
+    CASE JSON_QUERY(properties, '$."flag"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS properties_flag,
+    IF(JSON_QUERY(properties, '$."until"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."until"') AS FLOAT64)) AS properties_until,
+    IF(JSON_QUERY(properties, '$."a-b"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."a-b"'), ''), NULL) AS properties_a_b,
+    IF(JSON_QUERY(properties, '$."a_b"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."a_b"'), ''), NULL) AS properties_a_b_2,
+    IF(JSON_QUERY(context, '$."device"') LIKE '"%', NULLIF(JSON_VALUE(context, '$."device"'), ''), NULL) AS context_device
+  FROM `shop.raw.events`
+  WHERE reject IS NULL
+    AND (@cut_epoch IS NULL OR epoch < @cut_epoch)
+),
+-- Each record's number among its user's, in the order of the log.
+numbered AS (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
+  FROM valid
+),
+-- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+repeated AS (
+  SELECT
+    *,
+    n - LAG(n) OVER same_id AS records_back,
+    epoch - LAG(epoch) OVER same_id AS epochs_back
+  FROM numbered
+  WINDOW same_id AS (PARTITION BY user_id, event_id ORDER BY n)
+),
+-- The duplicate rule: an id seen among the 128 records before, in the same or the preceding epoch, is
+-- the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.
+event AS (
+  SELECT
+    user_id,
+    item_id,
+    type,
+    event_time,
+    seq,
+    value,
+    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
+    category,
+    IF(price_int = TRUNC(price_int) AND ABS(price_int) < 9007199254740992, CAST(price_int AS INT64), NULL) AS price_int,
+    properties_float,
+    properties_flag,
+    IF(properties_until = TRUNC(properties_until) AND ABS(properties_until) < 9007199254740992, CAST(properties_until AS INT64), NULL) AS properties_until,
+    properties_a_b,
+    properties_a_b_2,
+    context_device
+  FROM repeated
+  WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
+)
+SELECT * FROM event
+;
+
+-- Table user_5m.
+-- Tiles of user: 5m wide. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    DIV(event_time, 300000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 3600000 - MOD(MOD(@as_of - 3600000, 300000) + 300000, 300000)
+)
+SELECT
+  member,
+  tile,
+  COUNT(*) AS `count_1h`
+FROM tiled
+GROUP BY member, tile
+;
+
+-- Table user_lifetime.
+-- Tiles of user: one of all time. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    0 AS tile
+  FROM event
+)
+SELECT
+  member,
+  tile,
+  COUNTIF(type IN ('cart', 'view') AND value_e2 >= 450 AND category != 'it\'s \\a' AND price_int IN (1, 2)) AS `select`,
+  ARRAY_AGG(IF(properties_a_b IS NOT NULL, STRUCT(properties_a_b AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time, seq LIMIT 1)[SAFE_OFFSET(0)] AS `first_text`
+FROM tiled
+GROUP BY member, tile
+;
+
+-- Table user_1d.
+-- Tiles of user: 1d wide. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    DIV(event_time, 86400000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 31536000000 - MOD(MOD(@as_of - 31536000000, 86400000) + 86400000, 86400000)
+)
+SELECT
+  member,
+  tile,
+  SUM(CAST(value_e2 AS NUMERIC)) AS `sum_7d`,
+  COUNT(value_e2) AS `sum_7d__n`,
+  SUM(CAST(price_int AS NUMERIC)) AS `sum_integer`,
+  COUNT(price_int) AS `sum_integer__n`,
+  SUM(properties_float) AS `sum_float`,
+  COUNT(properties_float) AS `sum_float__n`,
+  SUM(CAST(properties_flag AS NUMERIC)) AS `mean_flag`,
+  COUNT(properties_flag) AS `mean_flag__n`,
+  ARRAY_AGG(IF(properties_flag != 1 AND properties_until > 1769817600000 AND properties_float < 0.5 AND properties_flag IS NOT NULL, STRUCT(properties_flag AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 1)[SAFE_OFFSET(0)] AS `last_flag`,
+  HLL_COUNT.INIT(properties_a_b_2, 11) AS `distinct_30d`,
+  ARRAY_AGG(IF(value_e2 IS NOT NULL, STRUCT(value_e2 AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 5) AS `last_values`,
+  ARRAY_AGG(STRUCT(item_id, type, value, event_time, seq) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 5) AS `last_events`,
+  SUM(POW(2, (event_time - tile * 86400000) / 259200000)) AS `decayed_events`,
+  SUM(value_e2 / 100 * POW(2, (event_time - tile * 86400000) / 259200000)) AS `decayed_value`,
+  COUNTIF(context_device IN ('android', 'ios') AND type = 'purchase') AS `ratio_30d`,
+  COUNTIF(context_device IN ('android', 'ios')) AS `ratio_30d__n`,
+  [COUNTIF(value_e2 / 100 < -1.0), COUNTIF(value_e2 / 100 >= -1.0 AND value_e2 / 100 < 2.5), COUNTIF(value_e2 / 100 >= 2.5 AND value_e2 / 100 < 10.0), COUNTIF(value_e2 / 100 >= 10.0)] AS `histogram_30d`
+FROM tiled
+GROUP BY member, tile
+;
+
+-- Table user_1h.
+-- Tiles of user: 1h wide. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    DIV(event_time, 3600000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 172800000 - MOD(MOD(@as_of - 172800000, 3600000) + 3600000, 3600000)
+)
+SELECT
+  member,
+  tile,
+  MIN(value_e2) AS `min_2d`,
+  MAX(properties_until) AS `max_2d`
+FROM tiled
+GROUP BY member, tile
+;
+
+-- Table user_1d_top_30d.
+-- Tiles of user: 1d wide. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    DIV(event_time, 86400000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 2592000000 - MOD(MOD(@as_of - 2592000000, 86400000) + 86400000, 86400000)
+),
+counted AS (
+  SELECT member, tile, CAST(value_e2 AS STRING) AS key, COUNT(*) AS count
+  FROM tiled
+  WHERE value_e2 IS NOT NULL
+  GROUP BY member, tile, key
+)
+SELECT
+  member,
+  tile,
+  ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 32) AS `top_30d`
+FROM counted
+GROUP BY member, tile
+;
+
+-- Table user_1d_by_category.
+-- Tiles of user: 1d wide, by category. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    user_id AS member,
+    DIV(event_time, 86400000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000)
+)
+SELECT
+  member,
+  tile,
+  category AS key,
+  COUNT(*) AS `count_by`,
+  COUNTIF(type = 'purchase') AS `ratio_by`,
+  COUNTIF(type = 'view') AS `ratio_by__n`
+FROM tiled
+WHERE category IS NOT NULL
+GROUP BY member, tile, key
+;
+
+-- Table item_1d_by_context_device.
+-- Tiles of item: 1d wide, by context.device. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    item_id AS member,
+    DIV(event_time, 86400000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000)
+)
+SELECT
+  member,
+  tile,
+  context_device AS key,
+  MAX(value_e2) AS `max_by`
+FROM tiled
+WHERE context_device IS NOT NULL
+GROUP BY member, tile, key
+;
+
+-- Table global_1h_top_items.
+-- Tiles of global: 1h wide. GoogleSQL, generated from the feature catalogue.
+WITH
+-- The events that count, as Events found them.
+event AS (
+  SELECT * FROM events
+),
+-- The tile of each event that a window can reach.
+tiled AS (
+  SELECT
+    event.*,
+    'all' AS member,
+    DIV(event_time, 3600000) AS tile
+  FROM event
+  WHERE event_time >= @as_of - 86400000 - MOD(MOD(@as_of - 86400000, 3600000) + 3600000, 3600000)
+),
+counted AS (
+  SELECT member, tile, item_id AS key, COUNT(*) AS count
+  FROM tiled
+  WHERE item_id IS NOT NULL
+  GROUP BY member, tile, key
+)
+SELECT
+  member,
+  tile,
+  ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 80) AS `top_items`
+FROM counted
+GROUP BY member, tile
+;
