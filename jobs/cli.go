@@ -24,6 +24,7 @@ type cli struct {
 	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
 	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
 	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
+	Features    featuresCmd    `cmd:"" help:"Check, list, cost, compare, read and export feature definitions."`
 	Serve       serveCmd       `cmd:"" help:"Answer recommendations over HTTP."`
 	Events      eventsCmd      `cmd:"" help:"Generate synthetic events, or send events to an ingest."`
 	Doctor      doctorCmd      `cmd:"" help:"Check every dependency and say how to repair what fails."`
@@ -54,6 +55,18 @@ var examples = map[string]string{
 	"train":       `  anabranch train --date 2026-01-31`,
 	"evaluate":    `  anabranch evaluate --date 2026-01-31 --json`,
 	"publish":     `  anabranch publish --date 2026-01-31`,
+	"features": `  anabranch features check features.yaml
+  anabranch features plan --features features.yaml
+  anabranch features diff current features.yaml   # what would be computed anew
+  anabranch features get --user u42               # now, live state and views joined`,
+	"features check":  `  anabranch features check features.yaml`,
+	"features list":   `  anabranch features list --entity item --json`,
+	"features plan":   `  anabranch features plan --events 1000`,
+	"features diff":   `  anabranch features diff old.yaml new.yaml`,
+	"features get":    `  anabranch features get --user u42 --as-of 2026-01-31T10:00:00Z`,
+	"features export": `  anabranch features export --spine labels.csv --out train.parquet`,
+	"features sql":    `  anabranch features sql --entity item > item_features.sql`,
+	"features schema": `  anabranch features schema > features.schema.json`,
 	"generations": `  anabranch generations list
   anabranch generations rollback`,
 	"generations list":     `  anabranch generations list --json`,
