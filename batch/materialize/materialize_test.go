@@ -15,6 +15,7 @@ import (
 	"github.com/anabranch/anabranch/batch/batchtest"
 	"github.com/anabranch/anabranch/batch/materialize"
 	"github.com/anabranch/anabranch/infra/artifact"
+	"github.com/anabranch/anabranch/infra/sorted"
 	"github.com/anabranch/anabranch/infra/warehouse"
 	"github.com/anabranch/anabranch/infra/warehouse/parquetwh"
 	"github.com/anabranch/anabranch/schemas/api"
@@ -92,22 +93,33 @@ func compute(t testing.TB, w *batchtest.World, s materialize.Source, o materiali
 	return r
 }
 
-func table(t testing.TB, r materialize.Result, file int) *artifact.Table {
-	t.Helper()
-	tab, err := artifact.Decode(r.Files[file].File, r.Files[file].Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tab
+// view is a view of a result, in the order of ids. Only users have histories.
+type view struct {
+	ids               []string
+	states, histories [][]byte
 }
 
-func blobs(t testing.TB, tab *artifact.Table, name string) artifact.Blobs {
+func table(t testing.TB, r materialize.Result, file int) (v view) {
 	t.Helper()
-	b, err := tab.Blobs(name)
+	f := r.Files[file]
+	rows, err := sorted.OpenBytes(f.Data, f.File.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	it := rows.Iter()
+	for it.Next() {
+		state, history := it.Value(), []byte(nil)
+		if f.File.Name == model.UserViewFile {
+			if state, history, err = artifact.SplitUser(it.Value()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.ids, v.states, v.histories = append(v.ids, string(it.Key())), append(v.states, state), append(v.histories, history)
+	}
+	if it.Err() != nil {
+		t.Fatal(it.Err())
+	}
+	return v
 }
 
 // TestViewsEqualOracle recounts every feature of every user, every item and the whole from the log.
@@ -142,30 +154,29 @@ func TestViewsEqualOracle(t *testing.T) {
 	}
 }
 
-func compareView(t *testing.T, entity feature.Entity, tab *artifact.Table, members map[string][]batchtest.Logged) {
+func compareView(t *testing.T, entity feature.Entity, v view, members map[string][]batchtest.Logged) {
 	t.Helper()
 	plan, err := tile.Compile(options(t).Catalogue, entity)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, states := blobs(t, tab, "id"), blobs(t, tab, "state")
-	if ids.Len() != len(members) {
-		t.Errorf("%d %s views, want %d", ids.Len(), entity, len(members))
+	if len(v.ids) != len(members) {
+		t.Errorf("%d %s views, want %d", len(v.ids), entity, len(members))
 	}
-	for i := range ids.Len() {
+	for i, id := range v.ids {
 		reader := plan.NewReader()
-		if _, err := plan.DecodeView(states.At(i)); err != nil {
+		if _, err := plan.DecodeView(v.states[i]); err != nil {
 			t.Fatal(err)
 		}
 		for _, at := range []int64{label.UnixMilli(), label.Add(100 * time.Minute).UnixMilli(), label.AddDate(0, 0, 6).UnixMilli()} {
 			reader.Begin(at)
-			if err := reader.AddView(states.At(i)); err != nil {
+			if err := reader.AddView(v.states[i]); err != nil {
 				t.Fatal(err)
 			}
 			for n, f := range plan.Features {
-				want, got := answer(f.Def, members[ids.Text(i)], at), comparable(reader.Value(n))
+				want, got := answer(f.Def, members[id], at), comparable(reader.Value(n))
 				if diff := cmp.Diff(want, got, approx); diff != "" {
-					t.Errorf("%s of %s at %d:\n%s", f.Def.Name, ids.Text(i), at, diff)
+					t.Errorf("%s of %s at %d:\n%s", f.Def.Name, id, at, diff)
 				}
 			}
 		}
@@ -175,7 +186,7 @@ func compareView(t *testing.T, entity feature.Entity, tab *artifact.Table, membe
 func TestHistoriesEqualOracle(t *testing.T) {
 	w, target := world(t, 9)
 	r := compute(t, w, discover(t, w, target), options(t))
-	items := blobs(t, table(t, r, 1), "id")
+	items := table(t, r, 1).ids
 	users := table(t, r, 0)
 	type cell struct {
 		Weight float64
@@ -187,8 +198,8 @@ func TestHistoriesEqualOracle(t *testing.T) {
 		c := want[key]
 		want[key] = cell{c.Weight + model.DefaultWeights().Of(l.Event.Type, l.Event.Value), max(c.Last, int64(l.Event.Time))}
 	}
-	for i := range users.Rows() {
-		row, err := model.DecodeHistory(blobs(t, users, "history").At(i))
+	for i, user := range users.ids {
+		row, err := model.DecodeHistory(users.histories[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +207,7 @@ func TestHistoriesEqualOracle(t *testing.T) {
 			if n > 0 && row[n-1].Item >= x.Item {
 				t.Errorf("user row %d is not sorted by item", i)
 			}
-			got[blobs(t, users, "id").Text(i)+" "+items.Text(int(x.Item))] = cell{float64(x.Weight), x.Last}
+			got[user+" "+items[x.Item]] = cell{float64(x.Weight), x.Last}
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -87,8 +87,12 @@ func checkPublishedOnce(t *testing.T, b *bucket.Bucket) {
 	if err != nil || p.Sequence != 1 || len(p.Retained) != 1 {
 		t.Fatalf("pointer %+v, %v", p, err)
 	}
-	if _, err := artifact.Open(t.Context(), b, p.Current); err != nil {
+	g, err := artifact.Open(t.Context(), b, p.Current)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -15,24 +15,33 @@ import (
 // history is the training matrix of a generation: for each user and item of a positive weight, the sum
 // of the weights and the last time.
 type history struct {
-	users, items artifact.Blobs
-	rows         artifact.Blobs // one a user, see model.AppendHistory
+	users, items []string
 	all          []eval.Interaction
 }
 
-func (h *history) decode() error {
-	for u := range h.rows.Len() {
-		row, err := model.DecodeHistory(h.rows.At(u))
-		if err != nil {
-			return fmt.Errorf("%s, row %d: %w", model.UserViewFile, u, err)
+func (h *history) addItem(id, _ []byte) error {
+	h.items = append(h.items, string(id))
+	return nil
+}
+
+// addUser decodes a row of the user view; all items are known.
+func (h *history) addUser(id, value []byte) error {
+	_, history, err := artifact.SplitUser(value)
+	if err != nil {
+		return err
+	}
+	u := len(h.users)
+	h.users = append(h.users, string(id))
+	row, err := model.DecodeHistory(history)
+	if err != nil {
+		return fmt.Errorf("%s, row %d: %w", model.UserViewFile, u, err)
+	}
+	for _, x := range row {
+		if int(x.Item) >= len(h.items) {
+			return fmt.Errorf("%s, row %d: item %d of %d", model.UserViewFile, u, x.Item, len(h.items))
 		}
-		for _, x := range row {
-			if int(x.Item) >= h.items.Len() {
-				return fmt.Errorf("%s, row %d: item %d of %d", model.UserViewFile, u, x.Item, h.items.Len())
-			}
-			if x.Weight > 0 { // 0 is an item that was seen but not liked
-				h.all = append(h.all, eval.Interaction{User: int32(u), Item: int32(x.Item), Weight: x.Weight, Time: x.Last})
-			}
+		if x.Weight > 0 { // 0 is an item that was seen but not liked
+			h.all = append(h.all, eval.Interaction{User: int32(u), Item: int32(x.Item), Weight: x.Weight, Time: x.Last})
 		}
 	}
 	return nil
@@ -41,18 +50,18 @@ func (h *history) decode() error {
 // split holds out the last item of some users.
 func (h *history) split(seed uint64) (kept train.CSR, cases []eval.Case, err error) {
 	p := eval.DefaultHoldout(seed)
-	p.Key = func(user int32) uint64 { return eval.UserKey(h.users.Text(int(user))) }
+	p.Key = func(user int32) uint64 { return eval.UserKey(h.users[user]) }
 	interactions, cases, err := eval.Holdout(h.all, p)
 	if err != nil {
 		return train.CSR{}, nil, err
 	}
-	kept, err = eval.Matrix(interactions, h.users.Len(), h.items.Len())
+	kept, err = eval.Matrix(interactions, len(h.users), len(h.items))
 	return kept, cases, err
 }
 
 // popularity returns, for each item, how many users have a positive weight with it.
 func (h *history) popularity() []float32 {
-	out := make([]float32, h.items.Len())
+	out := make([]float32, len(h.items))
 	for _, x := range h.all {
 		out[x.Item]++
 	}
@@ -80,7 +89,7 @@ func (h *history) train(ctx context.Context, p model.TrainParams, threads int, p
 	if err != nil {
 		return vectors{}, err
 	}
-	complete, err := eval.Matrix(h.all, h.users.Len(), h.items.Len())
+	complete, err := eval.Matrix(h.all, len(h.users), len(h.items))
 	if err != nil {
 		return vectors{}, err
 	}

@@ -35,7 +35,7 @@ func (r *Run) Materialize(ctx context.Context) (Outcome, error) {
 			return api.Errorf(api.Gate, "there is not one valid event up to %s (%d rows, %d rejected): nothing can be learned; send events, then run this again for a later date",
 				r.at.Mark.Date(), e.Counts.Rows, e.Counts.Rejected)
 		}
-		if err := r.store(ctx, e, result.Files...); err != nil {
+		if err := r.store(ctx, e, append(result.Files, artifact.Features(r.c.Catalogue))...); err != nil {
 			return err
 		}
 		e.Partitions = stale.Dates()
@@ -57,11 +57,11 @@ func (r *Run) Train(ctx context.Context) (Outcome, error) {
 		if err := v.check(); err != nil {
 			return err
 		}
-		users, err := artifact.UserVectors(h.users.Texts(), v.users, v.dim)
+		users, err := artifact.UserVectors(h.users, v.users, v.dim)
 		if err != nil {
 			return err
 		}
-		items, err := artifact.ItemVectors(h.items.Texts(), v.items, v.dim, h.popularity())
+		items, err := artifact.ItemVectors(h.items, v.items, v.dim, h.popularity())
 		if err != nil {
 			return err
 		}
@@ -158,14 +158,43 @@ func (r *Run) manifest(ctx context.Context) (model.Manifest, error) {
 	return m, nil
 }
 
-// load reads a file that an earlier step left.
-func (r *Run) load(ctx context.Context, e *Entry, name string) (*artifact.Table, error) {
+// output returns a file that an earlier step left.
+func (e *Entry) output(name string) (model.File, error) {
 	for _, f := range e.Outputs {
 		if f.Name == name {
-			return artifact.Load(ctx, r.c.Bucket, r.id, f)
+			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("the ledger entry of %s lists no %s", e.Step, name)
+	return model.File{}, fmt.Errorf("the ledger entry of %s lists no %s", e.Step, name)
+}
+
+// load reads an Arrow file that an earlier step left.
+func (r *Run) load(ctx context.Context, e *Entry, name string) (*artifact.Table, error) {
+	f, err := e.output(name)
+	if err != nil {
+		return nil, err
+	}
+	return artifact.Load(ctx, r.c.Bucket, r.id, f)
+}
+
+// scan reads a view that an earlier step left, row by row. Keys and values are valid during the call of row.
+func (r *Run) scan(ctx context.Context, e *Entry, name string, row func(key, value []byte) error) (err error) {
+	f, err := e.output(name)
+	if err != nil {
+		return err
+	}
+	view, err := artifact.LoadView(ctx, r.c.Bucket, r.id, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, view.Close()) }()
+	rows := view.Iter()
+	for rows.Next() {
+		if err := row(rows.Key(), rows.Value()); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // loadHistory reads the training rows that Materialize left.
@@ -174,21 +203,12 @@ func (r *Run) loadHistory(ctx context.Context) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := r.load(ctx, e, model.UserViewFile)
-	if err != nil {
-		return nil, err
-	}
-	items, err := r.load(ctx, e, model.ItemViewFile)
-	if err != nil {
-		return nil, err
-	}
 	var h history
-	var err2, err3 error
-	h.users, err = users.IDs()
-	h.items, err2 = items.IDs()
-	h.rows, err3 = users.Blobs("history")
-	if err := errors.Join(err, err2, err3); err != nil {
+	if err := r.scan(ctx, e, model.ItemViewFile, h.addItem); err != nil {
 		return nil, err
 	}
-	return &h, h.decode()
+	if err := r.scan(ctx, e, model.UserViewFile, h.addUser); err != nil {
+		return nil, err
+	}
+	return &h, nil
 }

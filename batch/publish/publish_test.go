@@ -42,13 +42,18 @@ func open(t testing.TB) *bucket.Bucket {
 func store(t testing.TB, b *bucket.Bucket, n int64, seed uint64) model.Manifest {
 	t.Helper()
 	m := model.Manifest{Counts: model.Counts{Users: 1, Items: 1}}
-	m.Inputs = model.Inputs{CutN: n, Format: model.Format, Train: model.TrainParams{Seed: seed}}
-	var err error
+	catalogue, err := feature.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Inputs = model.Inputs{CutN: n, Format: model.Format, Definition: catalogue.Hash(), Train: model.TrainParams{Seed: seed}}
 	if m.ID, err = m.Inputs.ID(); err != nil {
 		t.Fatal(err)
 	}
 	one := [][]byte{{1}}
 	for _, encode := range []func() (artifact.Encoded, error){
+		func() (artifact.Encoded, error) { return artifact.Features(catalogue), nil },
+		func() (artifact.Encoded, error) { return artifact.RecentView([]string{"u"}, one) },
 		func() (artifact.Encoded, error) { return artifact.UserView([]string{"u"}, one, one) },
 		func() (artifact.Encoded, error) { return artifact.ItemView([]string{"i"}, one) },
 		func() (artifact.Encoded, error) { return artifact.GlobalView(feature.GlobalID, one[0]) },

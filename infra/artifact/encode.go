@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unsafe"
 
+	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -16,10 +18,11 @@ import (
 )
 
 // Alignment of buffers in a file, in bytes. Numbers begin at a cache line, which is also a register of
-// the widest kernels. The Arrow writer pads texts and blobs to 8 only; so that this shifts no vectors, columns of numbers come first in a file.
+// the widest kernels. The Arrow writer pads texts to 8 only; so that
+// this shifts no vectors, columns of numbers come first in a file.
 const (
 	align     = 64
-	blobAlign = 8
+	textAlign = 8
 )
 
 // Encoded is a file of a generation, ready to be stored.
@@ -28,25 +31,22 @@ type Encoded struct {
 	Data []byte
 }
 
-// Plain returns a file that is no Arrow file, such as the metrics.
+// Plain returns a file without rows, such as the metrics.
 func Plain(name string, data []byte) Encoded {
 	return Encoded{File: model.File{Name: name, Bytes: int64(len(data)), SHA256: model.SHA256Hex(data)}, Data: data}
 }
 
-// UserView encodes the batch view of users: ids, sorted, with a tile view (tile.Plan.AppendView)
-// and a training row (model.AppendHistory) each.
-func UserView(ids []string, states, histories [][]byte) (Encoded, error) {
-	return encode(model.UserViewFile, len(ids), texts("id", ids), blobs("state", states), blobs("history", histories))
-}
-
-// ItemView encodes the batch view of items: ids, sorted, with a tile view each.
-func ItemView(ids []string, states [][]byte) (Encoded, error) {
-	return encode(model.ItemViewFile, len(ids), texts("id", ids), blobs("state", states))
-}
-
-// GlobalView encodes the batch view of the only member of the global entity.
-func GlobalView(id string, state []byte) (Encoded, error) {
-	return encode(model.GlobalViewFile, 1, texts("id", []string{id}), blobs("state", [][]byte{state}))
+// Features returns the file of the catalogue that a generation's views answer. It leaves the descriptions
+// out: they are no part of the definition hash, and equal inputs have to give equal bytes.
+func Features(c feature.Catalogue) Encoded {
+	c.Features, c.Derived = slices.Clone(c.Features), slices.Clone(c.Derived)
+	for i := range c.Features {
+		c.Features[i].Description = ""
+	}
+	for i := range c.Derived {
+		c.Derived[i].Description = ""
+	}
+	return Plain(model.FeaturesFile, c.Canonical())
 }
 
 // UserVectors encodes ids, sorted, with a vector of dim numbers each (row-major).
@@ -79,25 +79,19 @@ func texts(name string, ids []string) column {
 			return column{err: fmt.Errorf("column %s: row %d does not come after row %d in byte order", name, i, i-1)}
 		}
 	}
-	return variable(name, model.Utf8, ids)
-}
-
-func blobs(name string, rows [][]byte) column { return variable(name, model.Binary, rows) }
-
-func variable[T ~string | ~[]byte](name string, kind model.ColumnType, rows []T) column {
-	c := column{name: name, kind: kind, rows: len(rows)}
+	c := column{name: name, kind: model.Utf8, rows: len(ids)}
 	total := 0
-	for _, r := range rows {
-		total += len(r)
+	for _, id := range ids {
+		total += len(id)
 	}
 	if total > math.MaxInt32 {
 		c.err = fmt.Errorf("column %s: %d bytes, an Arrow column of this type holds at most %d", name, total, math.MaxInt32)
 		return c
 	}
-	offsets := make([]int32, 1, len(rows)+1)
+	offsets := make([]int32, 1, len(ids)+1)
 	c.values = make([]byte, 0, total)
-	for _, r := range rows {
-		c.values = append(c.values, r...)
+	for _, id := range ids {
+		c.values = append(c.values, id...)
 		offsets = append(offsets, int32(len(c.values)))
 	}
 	c.offsets, c.size = pad(offsets)[:4*len(offsets)], int64(total)
@@ -132,8 +126,6 @@ func (c column) arrowType() arrow.DataType {
 	switch c.kind {
 	case model.Utf8:
 		return arrow.BinaryTypes.String
-	case model.Binary:
-		return arrow.BinaryTypes.Binary
 	case model.Vector:
 		return arrow.FixedSizeListOfNonNullable(int32(c.dim), arrow.PrimitiveTypes.Float32)
 	default:
@@ -144,7 +136,7 @@ func (c column) arrowType() arrow.DataType {
 func (c column) arrowArray() arrow.Array {
 	values := memory.NewBufferBytes(c.values)
 	switch c.kind {
-	case model.Utf8, model.Binary:
+	case model.Utf8:
 		return array.MakeFromData(array.NewData(c.arrowType(), c.rows, []*memory.Buffer{nil, memory.NewBufferBytes(c.offsets), values}, nil, 0, 0))
 	case model.Vector:
 		child := array.NewData(arrow.PrimitiveTypes.Float32, c.rows*c.dim, []*memory.Buffer{nil, values}, nil, 0, 0)
@@ -168,7 +160,7 @@ func encode(name string, rows int, columns ...column) (Encoded, error) {
 			return Encoded{}, fmt.Errorf("encode %s: column %s has %d rows, the file %d", name, c.name, c.rows, rows)
 		}
 	}
-	for padding := 0; padding <= 2*align; padding += blobAlign {
+	for padding := 0; padding <= 2*align; padding += textAlign {
 		body, err := write(&seeker{w: io.Discard}, rows, columns, padding)
 		if err != nil {
 			return Encoded{}, fmt.Errorf("encode %s: %w", name, err)
@@ -216,17 +208,17 @@ func layout(columns []column, at int64) []model.Column {
 		out[i] = model.Column{Name: c.name, Type: c.kind, Dim: c.dim}
 		if c.offsets != nil {
 			out[i].Offsets = model.Span{Offset: at, Bytes: 4 * int64(c.rows+1)}
-			at += int64(padded(len(c.offsets), blobAlign))
+			at += int64(padded(len(c.offsets), textAlign))
 		}
 		out[i].Values = model.Span{Offset: at, Bytes: c.size}
-		at += int64(padded(len(c.values), blobAlign))
+		at += int64(padded(len(c.values), textAlign))
 	}
 	return out
 }
 
 func bodyBytes(columns []column) (n int64) {
 	for _, c := range columns {
-		n += int64(padded(len(c.offsets), blobAlign) + padded(len(c.values), blobAlign))
+		n += int64(padded(len(c.offsets), textAlign) + padded(len(c.values), textAlign))
 	}
 	return n
 }

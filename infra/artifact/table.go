@@ -19,7 +19,7 @@ type Table struct {
 
 // Decode verifies data against what the manifest says of the file and returns it as a table.
 func Decode(f model.File, data []byte) (*Table, error) {
-	if err := verify(f, data); err != nil {
+	if err := expectFile(f, Plain(f.Name, data).File); err != nil {
 		return nil, err
 	}
 	t := &Table{file: f, data: data}
@@ -29,16 +29,6 @@ func Decode(f model.File, data []byte) (*Table, error) {
 		}
 	}
 	return t, nil
-}
-
-func verify(f model.File, data []byte) error {
-	if int64(len(data)) != f.Bytes {
-		return fmt.Errorf("%s has %d bytes, the manifest says %d: the file is damaged", f.Name, len(data), f.Bytes)
-	}
-	if sum := model.SHA256Hex(data); sum != f.SHA256 {
-		return fmt.Errorf("%s has SHA-256 %s, the manifest says %s: the file is damaged", f.Name, sum, f.SHA256)
-	}
-	return nil
 }
 
 // check proves that a column's buffers lie in the file and fit its rows, so that no later access can
@@ -62,7 +52,7 @@ func (t *Table) check(c model.Column) error {
 			return fmt.Errorf("%d bytes of values for %d rows of dimension %d", len(values), rows, per)
 		}
 		return nil
-	case model.Utf8, model.Binary:
+	case model.Utf8:
 		return t.checkOffsets(c, int64(len(values)))
 	}
 	return fmt.Errorf("type %q is not known to this build", c.Type)
@@ -90,7 +80,7 @@ func (t *Table) checkOffsets(c model.Column, values int64) error {
 
 func (t *Table) span(s model.Span) ([]byte, error) {
 	size := int64(len(t.data))
-	if s.Offset < 0 || s.Bytes < 0 || s.Offset > size || s.Bytes > size-s.Offset || s.Offset%blobAlign != 0 {
+	if s.Offset < 0 || s.Bytes < 0 || s.Offset > size || s.Bytes > size-s.Offset || s.Offset%textAlign != 0 {
 		return nil, fmt.Errorf("bytes %d to %d of a file of %d bytes", s.Offset, s.Offset+s.Bytes, size)
 	}
 	return t.data[s.Offset : s.Offset+s.Bytes : s.Offset+s.Bytes], nil
@@ -99,7 +89,7 @@ func (t *Table) span(s model.Span) ([]byte, error) {
 // Rows returns the number of rows.
 func (t *Table) Rows() int { return int(t.file.Rows) }
 
-// Blobs is a column of texts or bytes.
+// Blobs is a column of texts.
 type Blobs struct {
 	offsets []int32
 	values  []byte
@@ -107,7 +97,7 @@ type Blobs struct {
 
 // Blobs returns the column of that name.
 func (t *Table) Blobs(name string) (Blobs, error) {
-	c, err := t.column(name, model.Utf8, model.Binary)
+	c, err := t.column(name, model.Utf8)
 	if err != nil {
 		return Blobs{}, err
 	}

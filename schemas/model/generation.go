@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -11,13 +13,22 @@ import (
 
 // Files of a generation, below GenerationPrefix(id).
 const (
-	ManifestFile    = "manifest.json"
-	UserViewFile    = "views/user.arrow"   // id, state, history
-	ItemViewFile    = "views/item.arrow"   // id, state
-	GlobalViewFile  = "views/global.arrow" // id, state; one row
+	ManifestFile = "manifest.json"
+	MetricsFile  = "metrics.json"
+
+	// FeaturesFile is the feature catalogue, canonical and without descriptions: its SHA-256 is
+	// Inputs.Definition.
+	FeaturesFile = "features.json"
+
+	// Sorted tables.
+	UserViewFile   = "views/user.sorted"   // by user id: tile view and training row
+	ItemViewFile   = "views/item.sorted"   // by item id: tile view
+	GlobalViewFile = "views/global.sorted" // one row: tile view
+	RecentFile     = "views/recent.sorted" // by user id: what the next night's duplicate rule looks back on
+
+	// Arrow files.
 	UserVectorsFile = "vectors/user.arrow" // vector, id
 	ItemVectorsFile = "vectors/item.arrow" // vector, popularity, id
-	MetricsFile     = "metrics.json"
 )
 
 // GenerationsPrefix is where generations and their pointer live.
@@ -52,8 +63,8 @@ type Inputs struct {
 	Weights    Weights     `json:"weights"`
 }
 
-// Format numbers the layout of a generation's files.
-const Format = 1
+// Format numbers the layout of a generation's files. Format 1 kept views in Arrow files.
+const Format = 2
 
 // IndexRef names the version of an epoch's index that was read, and a checksum over its objects.
 type IndexRef struct {
@@ -87,6 +98,14 @@ func (in Inputs) ID() (string, error) {
 	return fmt.Sprintf("g%06d-%s", in.CutN, hex.EncodeToString(sum[:5])), nil
 }
 
+// IsGenerationID says whether s is spelled as an id of Inputs.ID.
+func IsGenerationID(s string) bool {
+	cut, hash, ok := strings.Cut(s, "-")
+	digits, g := strings.CutPrefix(cut, "g")
+	return ok && g && len(digits) >= 6 && len(hash) == 10 &&
+		strings.Trim(digits, "0123456789") == "" && strings.Trim(hash, "0123456789abcdef") == ""
+}
+
 // Manifest describes a generation. It is put last: a generation without one does not exist.
 type Manifest struct {
 	ID      string             `json:"id"`
@@ -94,6 +113,15 @@ type Manifest struct {
 	Counts  Counts             `json:"counts"`
 	Files   []File             `json:"files"` // sorted by name
 	Metrics map[string]float64 `json:"metrics"`
+}
+
+// File returns the file of that name.
+func (m Manifest) File(name string) (f File, ok bool) {
+	i := slices.IndexFunc(m.Files, func(f File) bool { return f.Name == name })
+	if i < 0 {
+		return File{}, false
+	}
+	return m.Files[i], true
 }
 
 // Counts says what went into a generation. Rows = Events + Duplicates + Rejected.
@@ -106,8 +134,9 @@ type Counts struct {
 	Items      int64 `json:"items"`
 }
 
-// File is one file of a generation with what a reader verifies before decoding it. Rows and Columns
-// are set for Arrow files: with them a reader finds every buffer without decoding the file's metadata.
+// File is one file of a generation with what a reader verifies before decoding it. Rows is set for sorted
+// tables and Arrow files. Columns are set for Arrow files: with them a reader finds every buffer without
+// decoding the file's metadata.
 type File struct {
 	Name    string   `json:"name"`
 	Bytes   int64    `json:"bytes"`
@@ -122,7 +151,6 @@ type ColumnType string
 // The column types.
 const (
 	Utf8    ColumnType = "utf8"
-	Binary  ColumnType = "binary"
 	Float32 ColumnType = "float32"
 	Vector  ColumnType = "fixed_size_list<float32>"
 )
@@ -132,7 +160,7 @@ type Column struct {
 	Name    string     `json:"name"`
 	Type    ColumnType `json:"type"`
 	Dim     int        `json:"dim,omitzero"`     // numbers a row, for Vector
-	Offsets Span       `json:"offsets,omitzero"` // int32, one more than rows, for Utf8 and Binary
+	Offsets Span       `json:"offsets,omitzero"` // int32, one more than rows, for Utf8
 	Values  Span       `json:"values"`
 }
 

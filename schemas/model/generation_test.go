@@ -47,6 +47,18 @@ func TestIDDependsOnEveryInput(t *testing.T) {
 	}
 }
 
+func TestIsGenerationID(t *testing.T) {
+	id, err := inputs().ID()
+	if err != nil || !IsGenerationID(id) || !IsGenerationID("g1234567-0123456789") {
+		t.Errorf("%s is refused, %v", id, err)
+	}
+	for _, other := range []string{"", "g", "pointer.json", "g000003", "g000003-", "000003-ab748f714f", "g3-ab748f714f", "g000003-AB748f714f", "g00000x-ab748f714f", "g000003-ab748f714f/.."} {
+		if IsGenerationID(other) {
+			t.Errorf("%q is accepted", other)
+		}
+	}
+}
+
 func TestSHA256Hex(t *testing.T) {
 	const want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // FIPS 180-4, "abc"
 	if got := SHA256Hex([]byte("abc")); got != want {
