@@ -10,7 +10,7 @@ import (
 type decayed struct {
 	outcome
 	halfLife int64 // ms
-	sum      bool    // of operands; else every event is worth 1
+	sum      bool  // of operands; else every event is worth 1
 }
 
 func (x decayed) Key() string {

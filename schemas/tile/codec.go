@@ -256,7 +256,9 @@ func readHeader(d *agg.Decoder) (h header) {
 		return h
 	}
 	h.newest = d.Int()
-	h.oldest = h.newest - int64(d.Uint())
+	if h.oldest = h.newest - int64(d.Uint()); h.oldest > h.newest { // a difference that wrapped around
+		d.Fail(fmt.Errorf("the oldest tile, %d, is after the newest, %d", h.oldest, h.newest))
+	}
 	h.body = d.Bytes(d.Count())
 	return h
 }
@@ -268,9 +270,10 @@ func (p *SeriesPlan) decode(h header, d *agg.Decoder) Series {
 	for i := range h.tiles {
 		if i > 0 {
 			step := d.Uint()
-			if t -= int64(step); step == 0 || t < h.oldest {
+			if step == 0 || step > uint64(t-h.oldest) {
 				d.Fail(fmt.Errorf("tile %d of %d is out of order", i, h.tiles))
 			}
+			t -= int64(step)
 		}
 		keys := 1
 		if p.By >= 0 {

@@ -1,7 +1,9 @@
 package tile_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 )
 
 // smallState is a state and a view with a few events of everything.
-func smallState(t testing.TB) (p *tile.Plan, state, view []byte) {
+func smallState(t testing.TB, records int) (p *tile.Plan, state, view []byte) {
 	g := gen.New(3)
 	c := g.Catalogue(30)
 	p, err := tile.Compile(c, feature.User)
@@ -21,13 +23,13 @@ func smallState(t testing.TB) (p *tile.Plan, state, view []byte) {
 	}
 	s, b := &tile.State{}, p.NewBucket()
 	var row tile.Row
-	for _, r := range g.Log(c, gen.Base, 40) {
+	for _, r := range g.Log(c, gen.Base, records) {
 		s.Recent.Seen(tile.HashID(r.Event.ID), r.Epoch)
 		p.Fill(&row, &r.Event, r.Seq)
 		p.Apply(s, &row, r.Epoch)
 		p.Update(b, &row)
 	}
-	s.Next = 41
+	s.Next = int64(records)
 	codec := p.NewCodec()
 	return p, codec.AppendState(nil, s), codec.AppendView(nil, b)
 }
@@ -35,7 +37,7 @@ func smallState(t testing.TB) (p *tile.Plan, state, view []byte) {
 // TestDecodeRefuses: what is cut, goes on, or is of another version is refused, by decoding and reading
 // alike.
 func TestDecodeRefuses(t *testing.T) {
-	p, state, view := smallState(t)
+	p, state, view := smallState(t, 40)
 	r := p.NewReader()
 	readers := map[string]struct {
 		good []byte
@@ -69,7 +71,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 // TestNeverSeen: no bytes are the state, and the view, of an entity that was never seen.
 func TestNeverSeen(t *testing.T) {
-	p, _, _ := smallState(t)
+	p, _, _ := smallState(t, 40)
 	s, err := p.DecodeState(nil)
 	if err != nil || s.Next != 0 || len(s.Epochs) > 0 {
 		t.Fatalf("%+v, %v", s, err)
@@ -86,7 +88,7 @@ func TestNeverSeen(t *testing.T) {
 
 // TestDropBelow forgets the epochs that a generation has taken over, and no other.
 func TestDropBelow(t *testing.T) {
-	p, _, _ := smallState(t)
+	p, _, _ := smallState(t, 40)
 	s := &tile.State{}
 	var row tile.Row
 	p.Fill(&row, &event.Event{UserID: "u", ItemID: "i", Type: "view", Time: event.Millis(gen.Base)}, 1)
@@ -125,6 +127,45 @@ func TestAddEpochs(t *testing.T) {
 		}
 		if n, _ := r.Value(0).Int64(); n != x.want {
 			t.Errorf("epochs %d to %d: %d events, want %d", x.from, x.to, n, x.want)
+		}
+	}
+}
+
+// TestDecodeRefusesDisorder: tiles and keys that do not follow each other would be merged and pruned
+// wrongly, differences that wrap around included.
+func TestDecodeRefusesDisorder(t *testing.T) {
+	c := feature.Catalogue{Features: []feature.Definition{{Name: "n", Entity: feature.User, Aggregate: feature.Count, Window: feature.Day}}}
+	p, err := tile.Compile(c, feature.User)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := func(tiles, span uint64, body ...uint64) []byte {
+		b := []byte{2, 0, 0} // version, no texts
+		b = binary.AppendUvarint(b, tiles)
+		b = binary.AppendVarint(b, 0) // the newest
+		b = binary.AppendUvarint(b, span)
+		var list []byte
+		for _, n := range body {
+			list = binary.AppendUvarint(list, n)
+		}
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		return append(b, list...)
+	}
+	if _, err := p.DecodeView(view(2, 3, 1, 3, 1)); err != nil {
+		t.Fatalf("two tiles in order: %v", err)
+	}
+	bad := map[string][]byte{
+		"the same tile twice":       view(2, 0, 1, 0, 1),
+		"an oldest that is not it":  view(2, 4, 1, 3, 1),
+		"a tile before the oldest":  view(2, 2, 1, 3, 1),
+		"a step that wraps around":  view(2, math.MaxUint64, 1, math.MaxUint64, 1),
+		"a span that wraps around":  view(1, math.MaxUint64, 1),
+		"steps that wrap and wrap":  view(3, 1, 1, math.MaxUint64, 1, 2, 1),
+		"bytes after the last tile": view(1, 0, 1, 1),
+	}
+	for name, b := range bad {
+		if v, err := p.DecodeView(b); err == nil {
+			t.Errorf("%s: %x is accepted as %+v", name, b, v)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func sorted(t *testing.T, b tile.Bucket) {
 
 // FuzzDecodeState: whatever decodes is in order, and is encoded and decoded to the same again.
 func FuzzDecodeState(f *testing.F) {
-	p, state, _ := smallState(f)
+	p, state, _ := smallState(f, 3)
 	f.Add(state)
 	f.Add([]byte{2, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -50,7 +50,7 @@ func FuzzDecodeState(f *testing.F) {
 
 // FuzzDecodeView is FuzzDecodeState for views.
 func FuzzDecodeView(f *testing.F) {
-	p, _, view := smallState(f)
+	p, _, view := smallState(f, 3)
 	f.Add(view)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v, err := p.DecodeView(b)
@@ -73,7 +73,7 @@ func FuzzDecodeView(f *testing.F) {
 // FuzzReader reads a view and a state straight from their bytes. Where decoding accepts both, so does
 // the reader, and it answers as it does for what decoding and encoding make of them.
 func FuzzReader(f *testing.F) {
-	p, state, view := smallState(f)
+	p, state, view := smallState(f, 3)
 	f.Add(view, state, int64(0), gen.Base)
 	f.Add(view, []byte(nil), int64(1), gen.Base-3_600_000)
 	f.Add([]byte(nil), state, int64(0), gen.Base)
