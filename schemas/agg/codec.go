@@ -98,10 +98,17 @@ func (d *Decoder) Fail(err error) {
 
 // Uint reads an unsigned number.
 func (d *Decoder) Uint() uint64 {
-	if len(d.B) > 0 && d.B[0] < 0x80 {
-		n := uint64(d.B[0])
-		d.B = d.B[1:]
-		return n
+	if b := d.B; len(b) > 0 && b[0] < 0x80 { // most numbers are small; this part is inlined
+		d.B = b[1:]
+		return uint64(b[0])
+	}
+	return d.longUint()
+}
+
+func (d *Decoder) longUint() uint64 {
+	if b := d.B; len(b) > 1 && b[1] < 0x80 {
+		d.B = b[2:]
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7
 	}
 	n, used := binary.Uvarint(d.B)
 	if used <= 0 {

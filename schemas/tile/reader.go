@@ -19,7 +19,6 @@ import (
 //	values := r.Values()
 type Reader struct {
 	plan     *Plan
-	t        int64
 	windows  []window
 	single   []agg.Partial // by feature, of those that are not grouped
 	grouped  []*groups     // by feature, nil where it is not grouped
@@ -34,7 +33,10 @@ type Reader struct {
 type window struct {
 	from, to int64 // tile numbers
 	width    int64
+
 	decaying agg.Decaying // nil where tiles do not decay
+	scale    float64      // of the last tile at t
+	steps    []float64    // what each tile further back decays by, since exponentials take time
 }
 
 // groups are the partials of a grouped feature.
@@ -57,8 +59,13 @@ func (p *Plan) NewReader() *Reader {
 		if p.Series[f.Series].By >= 0 {
 			r.grouped[i] = &groups{index: map[string]int32{}}
 		}
-		r.windows[i].width = p.Series[f.Series].Width
-		r.windows[i].decaying, _ = f.Monoid.(agg.Decaying)
+		w := &r.windows[i]
+		w.width = p.Series[f.Series].Width
+		if w.decaying, _ = f.Monoid.(agg.Decaying); w.decaying != nil {
+			for k := range int64(f.Def.Window)/w.width + 2 {
+				w.steps = append(w.steps, w.decaying.Scale(k*w.width))
+			}
+		}
 	}
 	return r
 }
@@ -78,10 +85,13 @@ func (r *Reader) Select(features ...int) {
 
 // Begin starts a read at instant t, Unix ms. Values of the read before are no longer valid.
 func (r *Reader) Begin(t int64) {
-	r.t, r.arena = t, r.arena[:0]
+	r.arena = r.arena[:0]
 	for i := range r.plan.Features {
 		w := &r.windows[i]
 		w.from, w.to = reach(r.plan.Features[i].Def.Window, t)
+		if w.decaying != nil {
+			w.scale = w.decaying.Scale(t - w.to*w.width)
+		}
 		if g := r.grouped[i]; g != nil {
 			g.begin()
 		} else {
@@ -195,7 +205,7 @@ func (r *Reader) fold(i int, h *header) {
 			return
 		}
 		if w.decaying != nil && t <= w.to {
-			scale = w.decaying.Scale(r.t - t*w.width)
+			scale = w.scale * w.steps[w.to-t]
 		}
 		switch {
 		case g != nil:

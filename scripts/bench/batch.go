@@ -35,6 +35,8 @@ type batchPart struct {
 func batchParts() []batchPart {
 	return []batchPart{
 		{"groupby", runGroupBy},
+		{"read", runRead},
+		{"state", runState},
 	}
 }
 
