@@ -29,7 +29,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-func openBucket(t *testing.T) *bucket.Bucket {
+func openBucket(t testing.TB) *bucket.Bucket {
 	t.Helper()
 	return must(filebucket.Open(t.TempDir()))(t)
 }

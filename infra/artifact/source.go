@@ -76,17 +76,20 @@ func (s source) mapped(ctx context.Context, f model.File) (*sorted.Reader, error
 
 // unnamed downloads a file and removes its name once it is mapped, so that the system frees the space
 // with the mapping, whatever becomes of the process.
-func (s source) unnamed(ctx context.Context, f model.File) (r *sorted.Reader, err error) {
+func (s source) unnamed(ctx context.Context, f model.File) (*sorted.Reader, error) {
 	dir, err := os.MkdirTemp(s.temp, "anabranch-generation-")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, filepath.Base(f.Name))
-	if err := s.download(ctx, f, path); err != nil {
-		return nil, err
+	var r *sorted.Reader
+	if err = s.download(ctx, f, path); err == nil {
+		r, err = sorted.Open(path)
 	}
-	return sorted.Open(path)
+	if err = errors.Join(err, os.RemoveAll(dir)); err != nil && r != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, err
 }
 
 // cached returns the path of a verified file in the cache, where it is downloaded to if necessary. What
