@@ -32,9 +32,13 @@ func BenchmarkCompute(b *testing.B) {
 	for b.Loop() {
 		r, err := materialize.Compute(b.Context(), w.Bucket, source, materialize.Options{
 			Catalogue: catalogue, Weights: model.DefaultWeights(), AsOf: label.UnixMilli(), Dates: func(int32) bool { return true },
+			Dir: b.TempDir(),
 		})
 		if err != nil || r.Counts.Rows != rows {
-			b.Fatal(r.Counts, err)
+			b.Fatal(r, err)
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")

@@ -3,79 +3,68 @@ package materialize
 import (
 	"context"
 	"fmt"
-	"strings"
+	"math"
 
+	"github.com/go-json-experiment/json"
+
+	"github.com/anabranch/anabranch/batch/materialize/spill"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/rawparquet"
+	"github.com/anabranch/anabranch/infra/rawparquet/column"
+	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/event"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/go-json-experiment/json"
 )
 
-// columns are what batch reads of a raw file.
-var columns = []string{
-	"offset", "event_id", "user_id", "item_id", "type", "value", "event_time",
-	"session_id", "context", "properties", "category", "price", "reject",
+// dictionaries number what rows name. Categories start with "", which is none.
+type dictionaries struct {
+	items, kinds, categories *dictionary
 }
 
-// row is a valid event. Ids of users and items and the type are texts of a dictionary.
-type row struct {
-	event     event.Event
-	value     float64
-	time, seq int64
-
-	userNo, itemNo, kindNo int32
+func newDictionaries() dictionaries {
+	d := dictionaries{items: &dictionary{}, kinds: &dictionary{}, categories: &dictionary{}}
+	d.categories.add(hashText(nil), nil)
+	return d
 }
 
-// chunk is some rows of one file.
-type chunk struct {
-	file     *File
-	rows     []row
-	skip     []bool // duplicates, set by the first phase
+// decoder reads verified files into columns. It serves one worker.
+type decoder struct {
+	layout  *layout
+	scanner *rawparquet.Scanner
+	rows    *spill.Columns
+	items   numberer
+	kinds   numberer
+	cats    numberer
+
+	itemHash []uint64 // of each row
 	rejected int64
 }
 
-func (c *chunk) total() int64 { return int64(len(c.rows)) + c.rejected }
-
-// dictionary numbers texts in the order of their appearance.
-type dictionary struct {
-	number map[string]int32
-	texts  []string
-}
-
-func newDictionary() *dictionary { return &dictionary{number: map[string]int32{}} }
-
-// of returns the number of a text. The text is copied when it is new.
-func (d *dictionary) of(s string) int32 {
-	if n, known := d.number[s]; known {
-		return n
+func newDecoder(l *layout, d dictionaries) (*decoder, error) {
+	s, err := rawparquet.NewScanner(l.columns)
+	if err != nil {
+		return nil, err
 	}
-	s = strings.Clone(s)
-	n := int32(len(d.texts))
-	d.number[s] = n
-	d.texts = append(d.texts, s)
-	return n
+	return &decoder{
+		layout: l, scanner: s, rows: spill.NewColumns(intColumns, l.floats, l.texts),
+		items: numberer{cache: cache{of: d.items}}, kinds: numberer{cache: cache{of: d.kinds}}, cats: numberer{cache: cache{of: d.categories}},
+	}, nil
 }
 
-// decoder reads files into chunks. Its dictionaries are complete when all files are read.
-type decoder struct {
-	users, items, kinds, categories *dictionary
-	stamps                          []*event.Stamp // by category
+// reset forgets the rows.
+func (d *decoder) reset() {
+	d.rows.Reset()
+	d.itemHash = d.itemHash[:0]
 }
 
-func newDecoder() *decoder {
-	return &decoder{users: newDictionary(), items: newDictionary(), kinds: newDictionary(), categories: newDictionary()}
-}
-
-// read hands the chunks of a verified file to emit.
-func (d *decoder) read(ctx context.Context, b *bucket.Bucket, f *File, emit func(*chunk) error) error {
-	next := f.First
-	footer, err := rawparquet.ReadVerified(ctx, b, f.Key, f.Bytes, f.SHA256, columns, func(in rawparquet.Batch) error {
-		c, err := d.chunk(f, in, &next)
-		if err != nil {
+// read decodes a file, whose first row has the ordinal first, and calls full after each row group.
+func (d *decoder) read(ctx context.Context, b *bucket.Bucket, f *File, number int, first int64, full func() error) error {
+	next, row := f.First, first
+	footer, err := d.scanner.ScanVerified(ctx, b, f.Key, f.Bytes, f.SHA256, func(g *rawparquet.Group) error {
+		if err := d.group(f, number, g, &next, row); err != nil {
 			return fmt.Errorf("%s: %w", f.Key, err)
 		}
-		return emit(c)
+		row += int64(g.Rows)
+		return full()
 	})
 	if err != nil {
 		return err
@@ -105,106 +94,147 @@ func (f *File) check(footer rawparquet.Footer) error {
 	return nil
 }
 
-// chunk copies a batch, whose memory is valid during the call only.
-func (d *decoder) chunk(f *File, in rawparquet.Batch, next *int64) (*chunk, error) {
-	c := &chunk{file: f, rows: make([]row, 0, in.Len), skip: make([]bool, in.Len)}
-	ids := newTextColumn(in.EventID)
-	for i := range in.Len {
-		offset := in.Offset.Value(i)
+// group appends the valid rows of a row group. Next is the lowest offset that may follow.
+func (d *decoder) group(f *File, number int, g *rawparquet.Group, next *int64, first int64) error {
+	d.kinds.begin(g.Type)
+	d.items.begin(g.ItemID)
+	if g.Category != nil {
+		d.cats.begin(g.Category)
+	}
+	for i := range g.Rows {
+		offset := g.Offset.Values[i]
 		if offset < *next || f.Import < 0 && offset >= f.End {
-			return nil, fmt.Errorf("offset %d at row %d, expected one in [%d, %d)", offset, i, *next, f.End)
+			return fmt.Errorf("offset %d at row %d, expected one in [%d, %d)", offset, i, *next, f.End)
 		}
 		*next = offset + 1
-		if in.Reject.IsValid(i) {
-			c.rejected++
+		if !g.Reject.Null(i) {
+			d.rejected++
 			continue
 		}
-		if in.UserID.IsNull(i) || in.ItemID.IsNull(i) || in.Type.IsNull(i) || in.EventID.IsNull(i) || in.EventTime.IsNull(i) {
-			return nil, fmt.Errorf("offset %d is neither rejected nor a whole event", offset)
+		if g.UserID.Null(i) || g.ItemID.Null(i) || g.Type.Null(i) || g.EventID.Null(i) || g.EventTime.Null(i) {
+			return fmt.Errorf("offset %d is neither rejected nor a whole event", offset)
 		}
-		r, err := d.row(in, i, f.seq(offset), ids.at(i))
-		if err != nil {
-			return nil, fmt.Errorf("offset %d: %w", offset, err)
-		}
-		c.rows = append(c.rows, r)
-	}
-	return c, nil
-}
-
-func (d *decoder) row(in rawparquet.Batch, i int, seq int64, eventID string) (row, error) {
-	r := row{seq: seq, time: in.EventTime.Value(i)}
-	r.userNo = d.users.of(in.UserID.Value(i))
-	r.itemNo = d.items.of(in.ItemID.Value(i))
-	r.kindNo = d.kinds.of(in.Type.Value(i))
-	e := &r.event
-	*e = event.Event{
-		ID: eventID, UserID: d.users.texts[r.userNo], ItemID: d.items.texts[r.itemNo], Type: d.kinds.texts[r.kindNo],
-		Time: event.Millis(r.time),
-	}
-	if in.Value.IsValid(i) {
-		r.value = in.Value.Value(i)
-		v := r.value
-		e.Value = &v
-	}
-	if in.SessionID.IsValid(i) {
-		e.SessionID = strings.Clone(in.SessionID.Value(i))
-	}
-	if in.Category.IsValid(i) {
-		e.Stamp = d.stamp(in.Category.Value(i))
-	}
-	if in.Price.IsValid(i) {
-		stamp := event.Stamp{}
-		if e.Stamp != nil {
-			stamp = *e.Stamp
-		}
-		price := in.Price.Value(i)
-		stamp.Price, e.Stamp = &price, &stamp
-	}
-	return r, attributes(in, i, e)
-}
-
-// attributes reads the maps of an event.
-func attributes(in rawparquet.Batch, i int, e *event.Event) error {
-	for _, m := range []struct {
-		name string
-		from *array.String
-		into any
-	}{{"context", in.Context, &e.Context}, {"properties", in.Properties, &e.Properties}} {
-		if m.from.IsValid(i) {
-			if err := json.Unmarshal([]byte(m.from.Value(i)), m.into); err != nil {
-				return fmt.Errorf("%s: %w", m.name, err)
-			}
+		if err := d.row(g, i, number, first+int64(i)); err != nil {
+			return fmt.Errorf("offset %d: %w", offset, err)
 		}
 	}
 	return nil
 }
 
-func (d *decoder) stamp(category string) *event.Stamp {
-	n := int(d.categories.of(category))
-	for n >= len(d.stamps) {
-		text := d.categories.texts[len(d.stamps)]
-		d.stamps = append(d.stamps, &event.Stamp{Category: &text})
+// row appends one valid row.
+func (d *decoder) row(g *rawparquet.Group, i, file int, ordinal int64) error {
+	c := d.rows
+	user := g.UserID.At(i)
+	item, itemHash := d.items.at(i)
+	kind, _ := d.kinds.at(i)
+	category := uint32(0)
+	if g.Category != nil && !g.Category.Null(i) {
+		category, _ = d.cats.at(i)
 	}
-	return d.stamps[n]
-}
-
-// textColumn is a copy of a column of texts in one piece of memory.
-type textColumn struct {
-	from  *array.String
-	texts string
-	base  int
-}
-
-func newTextColumn(a *array.String) textColumn {
-	t := textColumn{from: a}
-	if a.Len() > 0 {
-		t.base = a.ValueOffset(0)
-		t.texts = string(a.ValueBytes())
+	ints := [intColumns]int64{
+		colRow: ordinal, colFile: int64(file), colOffset: g.Offset.Values[i], colTime: g.EventTime.Values[i],
+		colKind: int64(kind), colCategory: int64(category), colItem: int64(item),
+		colEvent: int64(hashText(g.EventID.At(i))), colUser: int64(hashText(user)),
 	}
-	return t
+	for n, v := range ints {
+		c.Ints[n] = append(c.Ints[n], v)
+	}
+	d.itemHash = append(d.itemHash, itemHash)
+	c.Floats[colValue] = append(c.Floats[colValue], float(g.Value, i))
+	c.Floats[colPrice] = append(c.Floats[colPrice], float(g.Price, i))
+	c.Texts[colUserID].Add(user)
+	if g.SessionID != nil {
+		c.Texts[colSession].Add(g.SessionID.At(i))
+	}
+	c.Rows++
+	return d.addExtras(g, i)
 }
 
-func (t textColumn) at(i int) string {
-	lo := t.from.ValueOffset(i) - t.base
-	return t.texts[lo : lo+t.from.ValueLen(i)]
+// float returns a number of an optional column, NaN where it is absent.
+func float(c *column.Floats, i int) float64 {
+	if c == nil || c.Null(i) {
+		return math.NaN()
+	}
+	return c.Values[i]
+}
+
+// addExtras appends the declared fields of context and properties.
+func (d *decoder) addExtras(g *rawparquet.Group, i int) error {
+	if len(d.layout.extras) == 0 {
+		return nil
+	}
+	var texts map[string]string
+	var values map[string]any
+	for _, m := range []struct {
+		name string
+		from *column.Text
+		into any
+	}{{"context", g.Context, &texts}, {"properties", g.Properties, &values}} {
+		if m.from == nil || m.from.Null(i) {
+			continue
+		}
+		if err := json.Unmarshal(m.from.At(i), m.into); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	for n := range d.layout.extras {
+		x := &d.layout.extras[n]
+		var o agg.Operand
+		if x.context {
+			o = x.field.Operand(texts[x.key])
+		} else {
+			o = x.field.Operand(values[x.key])
+		}
+		d.addExtra(x, o)
+	}
+	return nil
+}
+
+// addExtra appends an operand. Integers of a declared type are below 2^53, so a float holds them.
+func (d *decoder) addExtra(x *extra, o agg.Operand) {
+	if x.text {
+		d.rows.Texts[x.column].Add([]byte(o.Text))
+		return
+	}
+	v := math.NaN()
+	switch o.Kind {
+	case agg.Int:
+		v = float64(o.Int)
+	case agg.Float:
+		v = o.Float
+	}
+	d.rows.Floats[x.column] = append(d.rows.Floats[x.column], v)
+}
+
+// numberer numbers the texts of one column of a row group. Where they are those of a Parquet
+// dictionary, each is looked up once.
+type numberer struct {
+	cache   cache
+	column  *column.Text
+	numbers []uint32 // by dictionary entry
+	hashes  []uint64
+}
+
+func (n *numberer) begin(c *column.Text) {
+	n.column = c
+	n.numbers, n.hashes = n.numbers[:0], n.hashes[:0]
+	if c.IDs == nil {
+		return
+	}
+	for i := range c.Values.Len() {
+		h := hashText(c.Values.At(i))
+		n.hashes = append(n.hashes, h)
+		n.numbers = append(n.numbers, n.cache.number(h, c.Values.At(i)))
+	}
+}
+
+// at returns the number and the hash of the text of row i, which is not null.
+func (n *numberer) at(i int) (uint32, uint64) {
+	if n.column.IDs != nil {
+		id := n.column.IDs[i]
+		return n.numbers[id], n.hashes[id]
+	}
+	text := n.column.At(i)
+	h := hashText(text)
+	return n.cache.number(h, text), h
 }

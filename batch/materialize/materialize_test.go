@@ -1,7 +1,10 @@
 package materialize_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/anabranch/anabranch/batch/batchtest"
@@ -24,11 +26,10 @@ import (
 	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/anabranch/anabranch/schemas/tables"
 	"github.com/anabranch/anabranch/schemas/tile"
+	"github.com/anabranch/anabranch/schemas/tile/oracle"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var approx = cmpopts.EquateApprox(1e-12, 0)
 
 // world is an archive with two imports, three epochs (two of one date), repeats within and across epochs, late
 // events and rejected records; target is its last mark.
@@ -84,42 +85,57 @@ func discover(t testing.TB, w *batchtest.World, target materialize.Target) mater
 	return s
 }
 
-func compute(t testing.TB, w *batchtest.World, s materialize.Source, o materialize.Options) materialize.Result {
+func compute(t testing.TB, w *batchtest.World, s materialize.Source, o materialize.Options) *materialize.Result {
 	t.Helper()
+	o.Dir = t.TempDir()
 	r, err := materialize.Compute(t.Context(), w.Bucket, s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {
+			t.Errorf("%v are left behind, %v", left, err)
+		}
+	})
 	return r
 }
 
-// view is a view of a result, in the order of ids. Only users have histories.
-type view struct {
-	ids               []string
-	states, histories [][]byte
-}
-
-func table(t testing.TB, r materialize.Result, file int) (v view) {
+// rows returns a table of a result, in order, as key and value in turn.
+func rows(t testing.TB, r *materialize.Result, name string) (keys []string, values [][]byte) {
 	t.Helper()
-	f := r.Files[file]
-	rows, err := sorted.OpenBytes(f.Data, f.File.Name)
+	i := slices.IndexFunc(r.Files, func(l artifact.Local) bool { return l.File.Name == name })
+	data, err := os.ReadFile(r.Files[i].Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	it := rows.Iter()
+	table, err := sorted.OpenBytes(data, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := table.Iter()
 	for it.Next() {
-		state, history := it.Value(), []byte(nil)
-		if f.File.Name == model.UserViewFile {
-			if state, history, err = artifact.SplitUser(it.Value()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		v.ids, v.states, v.histories = append(v.ids, string(it.Key())), append(v.states, state), append(v.histories, history)
+		keys, values = append(keys, string(it.Key())), append(values, bytes.Clone(it.Value()))
 	}
-	if it.Err() != nil {
-		t.Fatal(it.Err())
+	if it.Err() != nil || model.SHA256Hex(data) != r.Files[i].File.SHA256 || int64(len(keys)) != r.Files[i].File.Rows {
+		t.Fatalf("%+v has %d rows, %v", r.Files[i].File, len(keys), it.Err())
 	}
-	return v
+	return keys, values
+}
+
+var viewFiles = map[feature.Entity]string{
+	feature.User: model.UserViewFile, feature.Item: model.ItemViewFile, feature.Global: model.GlobalViewFile,
+}
+
+// records returns the log as the oracle takes it.
+func records(w *batchtest.World) []oracle.Record {
+	var out []oracle.Record
+	for _, l := range w.Log {
+		out = append(out, oracle.Record{Event: l.Event, Epoch: l.Epoch, Seq: l.Seq, LogTime: l.Log})
+	}
+	return out
 }
 
 // TestViewsEqualOracle recounts every feature of every user, every item and the whole from the log.
@@ -127,56 +143,50 @@ func TestViewsEqualOracle(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w, target := world(t, seed)
-			r := compute(t, w, discover(t, w, target), options(t))
-			events := distinct(w.Log)
+			o := options(t)
+			r := compute(t, w, discover(t, w, target), o)
+			log := oracle.Distinct(records(w))
 			want := model.Counts{
-				Rows: int64(len(w.Log)) + w.Rejected, Events: int64(len(events)), Rejected: w.Rejected,
-				Duplicates: int64(len(w.Log) - len(events)), Users: r.Counts.Users, Items: r.Counts.Items,
+				Rows: int64(len(w.Log)) + w.Rejected, Events: int64(len(log)), Rejected: w.Rejected,
+				Duplicates: int64(len(w.Log) - len(log)), Users: r.Counts.Users, Items: r.Counts.Items,
 			}
 			if diff := cmp.Diff(want, r.Counts); diff != "" || want.Duplicates < 20 || want.Rejected < 20 {
 				t.Errorf("counts:\n%s%+v", diff, want)
 			}
-			for file, c := range []struct {
-				entity feature.Entity
-				of     func(event.Event) string
-			}{
-				{feature.User, func(e event.Event) string { return e.UserID }},
-				{feature.Item, func(e event.Event) string { return e.ItemID }},
-				{feature.Global, func(event.Event) string { return feature.GlobalID }},
-			} {
-				members := map[string][]batchtest.Logged{}
-				for _, l := range events {
-					members[c.of(l.Event)] = append(members[c.of(l.Event)], l)
-				}
-				compareView(t, c.entity, table(t, r, file), members)
+			for _, e := range []feature.Entity{feature.User, feature.Item, feature.Global} {
+				compareView(t, o.Catalogue, e, r, log)
 			}
 		})
 	}
 }
 
-func compareView(t *testing.T, entity feature.Entity, v view, members map[string][]batchtest.Logged) {
+func compareView(t *testing.T, c feature.Catalogue, entity feature.Entity, r *materialize.Result, log []oracle.Record) {
 	t.Helper()
-	plan, err := tile.Compile(options(t).Catalogue, entity)
+	plan, err := tile.Compile(c, entity)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(v.ids) != len(members) {
-		t.Errorf("%d %s views, want %d", len(v.ids), entity, len(members))
+	keys, values := rows(t, r, viewFiles[entity])
+	if diff := cmp.Diff(slices.Sorted(slices.Values(oracle.Members(entity, log))), keys); diff != "" {
+		t.Errorf("members of %s:\n%s", entity, diff)
 	}
-	for i, id := range v.ids {
-		reader := plan.NewReader()
-		if _, err := plan.DecodeView(v.states[i]); err != nil {
-			t.Fatal(err)
+	reader := plan.NewReader()
+	for i, id := range keys {
+		view := values[i]
+		if entity == feature.User {
+			if view, _, err = artifact.SplitUser(view); err != nil {
+				t.Fatal(err)
+			}
 		}
+		of := oracle.Of(entity, id, log)
 		for _, at := range []int64{label.UnixMilli(), label.Add(100 * time.Minute).UnixMilli(), label.AddDate(0, 0, 6).UnixMilli()} {
 			reader.Begin(at)
-			if err := reader.AddView(v.states[i]); err != nil {
+			if err := reader.AddView(view); err != nil {
 				t.Fatal(err)
 			}
 			for n, f := range plan.Features {
-				want, got := answer(f.Def, members[id], at), comparable(reader.Value(n))
-				if diff := cmp.Diff(want, got, approx); diff != "" {
-					t.Errorf("%s of %s at %d:\n%s", f.Def.Name, id, at, diff)
+				if err := oracle.Answer(c, f.Def, of, at).Check(reader.Value(n)); err != nil {
+					t.Errorf("%s at %d: %v", id, at, err)
 				}
 			}
 		}
@@ -186,20 +196,24 @@ func compareView(t *testing.T, entity feature.Entity, v view, members map[string
 func TestHistoriesEqualOracle(t *testing.T) {
 	w, target := world(t, 9)
 	r := compute(t, w, discover(t, w, target), options(t))
-	items := table(t, r, 1).ids
-	users := table(t, r, 0)
+	items, _ := rows(t, r, model.ItemViewFile)
+	users, values := rows(t, r, model.UserViewFile)
 	type cell struct {
 		Weight float64
 		Last   int64
 	}
 	want, got := map[string]cell{}, map[string]cell{}
-	for _, l := range distinct(w.Log) {
+	for _, l := range oracle.Distinct(records(w)) {
 		key := l.Event.UserID + " " + l.Event.ItemID
 		c := want[key]
 		want[key] = cell{c.Weight + model.DefaultWeights().Of(l.Event.Type, l.Event.Value), max(c.Last, int64(l.Event.Time))}
 	}
-	for i, user := range users.ids {
-		row, err := model.DecodeHistory(users.histories[i])
+	for i, user := range users {
+		_, history, err := artifact.SplitUser(values[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := model.DecodeHistory(history)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,17 +229,29 @@ func TestHistoriesEqualOracle(t *testing.T) {
 	}
 }
 
-// TestThreadsDoNotMatter computes with several numbers of workers.
-func TestThreadsDoNotMatter(t *testing.T) {
+// digest returns what a result consists of: counts, files, and the warehouse's rows.
+func digest(t testing.TB, r *materialize.Result) string {
+	t.Helper()
+	out := fmt.Sprintf("%+v\n", r.Counts)
+	for _, l := range r.Files {
+		out += fmt.Sprintf("%+v\n", l.File)
+	}
+	return out + r.Daily.Digest(t)
+}
+
+// TestNothingButTheInputMatters computes with several numbers of workers and sizes of memory.
+func TestNothingButTheInputMatters(t *testing.T) {
 	w, target := world(t, 3)
 	s := discover(t, w, target)
 	o := options(t)
 	o.Dates = func(int32) bool { return true }
 	o.Threads = 1
-	want := compute(t, w, s, o)
+	want := digest(t, compute(t, w, s, o))
 	for _, o.Threads = range []int{2, 3, 40} {
-		if diff := cmp.Diff(want, compute(t, w, s, o)); diff != "" {
-			t.Errorf("%d threads:\n%s", o.Threads, diff)
+		for _, o.Memory = range []int64{0, 1, 20 << 10, 300 << 10} {
+			if diff := cmp.Diff(want, digest(t, compute(t, w, s, o))); diff != "" {
+				t.Errorf("%d threads, %d bytes:\n%s", o.Threads, o.Memory, diff)
+			}
 		}
 	}
 }
@@ -316,7 +342,7 @@ func recount(w *batchtest.World) map[string]map[string]int {
 			s.sum += *e.Value
 		}
 	}
-	for _, l := range distinct(w.Log) {
+	for _, l := range distinct(w) {
 		e := l.Event
 		date, day := arrow.Date32(l.Date).FormattedString(), e.Time.Time().Format(time.DateOnly)
 		add("user_daily", date+" "+day+" "+e.UserID+" "+e.Type, e)
@@ -375,4 +401,16 @@ func TestDiscoverRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// distinct returns what is no duplicate of the log.
+func distinct(w *batchtest.World) []batchtest.Logged {
+	var out []batchtest.Logged
+	kept := oracle.Distinct(records(w))
+	for _, l := range w.Log {
+		if len(kept) > 0 && kept[0].Seq == l.Seq && kept[0].Epoch == l.Epoch {
+			out, kept = append(out, l), kept[1:]
+		}
+	}
+	return out
 }

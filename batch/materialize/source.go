@@ -45,6 +45,7 @@ type Source struct {
 	Imports []string
 	Indexes []model.IndexRef
 	Rows    int64 // as the indexes say
+	Epochs  int64 // live epochs 0 to Epochs-1 are whole; 0 where that was not asked
 }
 
 // Target says up to where history is wanted.
@@ -85,6 +86,7 @@ func Discover(ctx context.Context, b *bucket.Bucket, t Target) (Source, error) {
 	for _, f := range s.Files {
 		s.Rows += f.Rows
 	}
+	s.Epochs = t.N
 	return s, nil
 }
 

@@ -12,8 +12,6 @@ import (
 	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/anabranch/anabranch/schemas/tables"
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // partitionRecord remembers what a partition was built from, so that only changed ones are rebuilt.
@@ -135,11 +133,13 @@ func (r partitionRecord) sameRows(date int32, stored map[string]map[int32]int64)
 
 // Replace writes the stale partitions of every table and remembers their inputs. It may be repeated. It
 // leaves a partition that another run meanwhile built up to a later mark.
-func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stale Stale, d Daily) error {
+func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stale Stale, d *Daily) error {
+	var cursors []*dailyCursor
 	for _, t := range tables.All() {
 		if err := w.Ensure(ctx, Table(t)); err != nil {
 			return err
 		}
+		cursors = append(cursors, d.cursor(t))
 	}
 	dates := make([]int32, 0, len(stale))
 	for date := range stale {
@@ -147,14 +147,10 @@ func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stal
 	}
 	slices.Sort(dates)
 	for _, date := range dates {
-		p := d[date]
-		if p == nil {
-			p = &Partition{}
-		}
 		in := stale[date]
 		r, err := readRecord(ctx, b, date)
 		if err == nil && r.Mark <= in.mark {
-			err = replace(ctx, b, w, date, in, p)
+			err = replace(ctx, b, w, date, in, cursors)
 		}
 		if err != nil {
 			return fmt.Errorf("warehouse partition %s: %w", formatDate(date), err)
@@ -163,20 +159,16 @@ func Replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, stal
 	return nil
 }
 
-func replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, date int32, in partitionInputs, p *Partition) error {
+func replace(ctx context.Context, b *bucket.Bucket, w *warehouse.Warehouse, date int32, in partitionInputs, cursors []*dailyCursor) error {
 	r := partitionRecord{Date: formatDate(date), Mark: in.mark, Inputs: in.hash, Rows: map[string]int64{}}
-	for _, t := range tables.All() {
-		table := Table(t)
-		rows, err := p.reader(table, date)
-		if err != nil {
-			return err
-		}
-		n, err := w.ReplacePartition(ctx, table, arrow.Date32(date), t.Name+"-"+in.hash, rows)
+	for _, c := range cursors {
+		rows := c.rows(date)
+		n, err := w.ReplacePartition(ctx, c.table, arrow.Date32(date), c.table.Name+"-"+in.hash, rows)
 		rows.Release()
 		if err != nil {
 			return err
 		}
-		r.Rows[t.Name] = n
+		r.Rows[c.table.Name] = n
 	}
 	_, err := b.PutJSON(ctx, partitionKey(date), r)
 	return err
@@ -191,51 +183,6 @@ func Table(t tables.Table) warehouse.Table {
 		})
 	}
 	return out
-}
-
-// reader returns the partition's rows of a table as one record.
-func (p *Partition) reader(t warehouse.Table, date int32) (array.RecordReader, error) {
-	schema := t.ArrowSchema()
-	rb := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	defer rb.Release()
-	add := rowAppender{rb: rb, date: arrow.Date32(date)}
-	switch t.Name {
-	case tables.UserDaily().Name:
-		for _, r := range p.Users {
-			add.row(arrow.Date32(r.Day), r.User, r.Type, r.Events, r.ValueSum)
-		}
-	case tables.ItemDaily().Name:
-		for _, r := range p.Items {
-			add.row(arrow.Date32(r.Day), r.Item, r.Type, r.Events, r.Users, r.ValueSum)
-		}
-	case tables.ItemPopularity().Name:
-		for _, r := range p.Popularity {
-			add.row(r.Item, r.Events, r.Users, r.Score)
-		}
-	}
-	return array.NewRecordReader(schema, []arrow.Record{rb.NewRecord()})
-}
-
-// rowAppender adds rows whose first column is the partition's date.
-type rowAppender struct {
-	rb   *array.RecordBuilder
-	date arrow.Date32
-}
-
-func (a rowAppender) row(values ...any) {
-	a.rb.Field(0).(*array.Date32Builder).Append(a.date)
-	for i, v := range values {
-		switch b := a.rb.Field(i + 1).(type) {
-		case *array.Date32Builder:
-			b.Append(v.(arrow.Date32))
-		case *array.StringBuilder:
-			b.Append(v.(string))
-		case *array.Int64Builder:
-			b.Append(v.(int64))
-		case *array.Float64Builder:
-			b.Append(v.(float64))
-		}
-	}
 }
 
 // Dates returns the dates of the set, ascending, as YYYY-MM-DD.

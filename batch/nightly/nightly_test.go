@@ -143,7 +143,7 @@ func TestRunPublishesAGeneration(t *testing.T) {
 	}
 	want := []string{
 		model.FeaturesFile, model.MetricsFile, model.ItemVectorsFile, model.UserVectorsFile,
-		model.GlobalViewFile, model.ItemViewFile, model.UserViewFile,
+		model.GlobalViewFile, model.ItemViewFile, model.RecentFile, model.UserViewFile,
 	}
 	if diff := cmp.Diff(want, names); diff != "" || g.Manifest().Inputs.CutN != 1 {
 		t.Errorf("cut %d, files:\n%s", g.Manifest().Inputs.CutN, diff)

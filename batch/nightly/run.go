@@ -33,8 +33,10 @@ type Config struct {
 	Progress  func(step string, done, total int64) // may be nil
 	Log       *slog.Logger
 	Threads   int    // 0 means one a CPU; never changes the result
+	Memory    int64  // bytes that materialize may use; 0 means materialize.DefaultMemory
+	Dir       string // for temporary files; "" means the system's folder
 	Version   string // of the code, for the ledger
-	Force     bool   // compute again what is done
+	Force     bool   // compute again what is done, from the whole history
 }
 
 // At is the place in the log that a run is for: a mark that the archive has reached.

@@ -11,7 +11,6 @@ import (
 	"github.com/anabranch/anabranch/batch/publish"
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
-	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/model"
 )
 
@@ -23,23 +22,7 @@ func (r *Run) Materialize(ctx context.Context) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("%s: find stale partitions: %w", StepMaterialize, err)
 	}
 	return r.step(ctx, StepMaterialize, r.c.Force || len(stale) > 0, func(e *Entry) error {
-		result, err := materialize.Compute(ctx, r.c.Bucket, r.source, materialize.Options{
-			Catalogue: r.c.Catalogue, Weights: r.c.Weights, AsOf: r.inputs.AsOf.UnixMilli(),
-			Dates: stale.Has, Threads: r.c.Threads, Progress: r.progress(StepMaterialize),
-		})
-		if err != nil {
-			return err
-		}
-		e.Counts = result.Counts
-		if e.Counts.Events == 0 {
-			return api.Errorf(api.Gate, "there is not one valid event up to %s (%d rows, %d rejected): nothing can be learned; send events, then run this again for a later date",
-				r.at.Mark.Date(), e.Counts.Rows, e.Counts.Rejected)
-		}
-		if err := r.store(ctx, e, append(result.Files, artifact.Features(r.c.Catalogue))...); err != nil {
-			return err
-		}
-		e.Partitions = stale.Dates()
-		return materialize.Replace(ctx, r.c.Bucket, r.c.Warehouse, stale, result.Daily)
+		return r.materialize(ctx, e, stale)
 	})
 }
 

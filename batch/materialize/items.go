@@ -1,0 +1,178 @@
+package materialize
+
+import (
+	"slices"
+
+	"github.com/anabranch/anabranch/schemas/tile"
+)
+
+// itemWorker aggregates partitions of items.
+type itemWorker struct {
+	engine *engine
+	chunk  *chunk
+	kernel *kernel
+	codec  *tile.Codec
+	bucket tile.Bucket
+	daily  dailyBuilder
+
+	value   []byte
+	carried map[uint32][]byte // views between two chunks of a partition, by rank
+	out     *itemRuns
+}
+
+// itemRuns are the sorted runs of a partition.
+type itemRuns struct {
+	views, daily, popularity *run
+}
+
+func newItemWorker(e *engine) *itemWorker {
+	return &itemWorker{
+		engine: e, chunk: newChunk(e, byItem), kernel: newKernel(e, e.item), codec: e.item.NewCodec(),
+		bucket: e.item.NewBucket(), daily: dailyBuilder{engine: e, visits: true},
+	}
+}
+
+func (w *itemWorker) part(n int, out *itemRuns, p *progress) error {
+	e := w.engine
+	*out = itemRuns{views: e.newRun(), daily: e.newRun(), popularity: e.newRun()}
+	w.out, w.carried = out, map[uint32][]byte{}
+	w.daily.begin()
+	err := w.chunk.each(n, func(last bool) error {
+		w.chunk.groupByItem()
+		if err := w.chunkItems(last); err != nil {
+			return err
+		}
+		p.add(w.chunk.rows.Rows)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.daily.write(out.daily, out.popularity); err != nil {
+		return err
+	}
+	return closeRuns(out.views, out.daily, out.popularity)
+}
+
+// chunkItems takes the items of a chunk in the order of their ids, and with the last chunk those
+// that occurred in earlier ones only.
+func (w *itemWorker) chunkItems(last bool) error {
+	c, e := w.chunk, w.engine
+	var waiting []uint32
+	if last {
+		for rank := range w.carried {
+			waiting = append(waiting, rank)
+		}
+		slices.Sort(waiting)
+	}
+	for _, m := range c.members {
+		rank := e.rank[c.rows.Ints[colItem][c.first[m]]]
+		for len(waiting) > 0 && waiting[0] < rank {
+			if err := w.emitCarried(waiting[0]); err != nil {
+				return err
+			}
+			waiting = waiting[1:]
+		}
+		if len(waiting) > 0 && waiting[0] == rank {
+			waiting = waiting[1:]
+		}
+		if err := w.itemRows(rank, c.of(m), last); err != nil {
+			return err
+		}
+	}
+	for _, rank := range waiting {
+		if err := w.emitCarried(rank); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// id returns the item of a rank.
+func (w *itemWorker) id(rank uint32) []byte {
+	return []byte(w.engine.items.texts[w.engine.byRank[rank]])
+}
+
+// itemRows adds an item's rows to what is known of it.
+func (w *itemWorker) itemRows(rank uint32, rows []int32, last bool) error {
+	e := w.engine
+	id := w.id(rank)
+	w.daily.add(w.chunk.rows, rows, id, last)
+	if e.views {
+		bucket, old, err := w.load(rank, id)
+		if err != nil {
+			return err
+		}
+		w.kernel.update(bucket, w.chunk.rows, rows)
+		if old {
+			e.item.Prune(bucket, e.o.AsOf)
+		}
+		w.value = w.codec.AppendView(w.value[:0], bucket)
+	}
+	switch {
+	case !last:
+		w.carried[rank] = slices.Clone(w.value)
+	case e.views:
+		return w.out.views.Add(id, w.value)
+	}
+	return nil
+}
+
+func (w *itemWorker) emitCarried(rank uint32) error {
+	id := w.id(rank)
+	w.daily.finish(id)
+	if !w.engine.views {
+		return nil
+	}
+	return w.out.views.Add(id, w.carried[rank])
+}
+
+// load returns the bucket of an item: of an earlier chunk, of the previous generation, or an empty
+// one. Old says that it was not empty, so that tiles may have to go.
+func (w *itemWorker) load(rank uint32, id []byte) (b tile.Bucket, old bool, err error) {
+	view := w.carried[rank]
+	if view == nil && w.engine.previous != nil {
+		if view, _, err = w.engine.previous.Items.Get(id); err != nil {
+			return nil, false, err
+		}
+	}
+	if view == nil {
+		emptyBucket(w.bucket)
+		return w.bucket, false, nil
+	}
+	b, err = w.engine.item.DecodeView(view)
+	return b, true, err
+}
+
+// foldGlobal folds all rows that count into the one bucket of the global entity, in log order.
+func (e *engine) foldGlobal() ([]byte, error) {
+	if !e.views {
+		return nil, nil
+	}
+	c, k, bucket := newChunk(e, inLogOrder), newKernel(e, e.global), e.global.NewBucket()
+	if e.previous != nil {
+		view, err := e.previous.global()
+		if err != nil {
+			return nil, err
+		}
+		if bucket, err = e.global.DecodeView(view); err != nil {
+			return nil, err
+		}
+	}
+	var rows []int32
+	err := c.each(0, func(bool) error {
+		rows = rows[:0]
+		for i := range c.rows.Rows {
+			if !e.duplicate.has(c.rows.Ints[colRow][i]) {
+				rows = append(rows, int32(i))
+			}
+		}
+		k.update(bucket, c.rows, rows)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.global.Prune(bucket, e.o.AsOf)
+	return e.global.NewCodec().AppendView(nil, bucket), nil
+}
