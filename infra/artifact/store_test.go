@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/anabranch/anabranch/infra/bucket/errbucket"
 	"github.com/anabranch/anabranch/infra/sorted"
 	"github.com/anabranch/anabranch/schemas/model"
 	"pgregory.net/rapid"
@@ -125,6 +127,34 @@ func TestSplitUserRefuses(t *testing.T) {
 		if _, _, err := SplitUser([]byte(value)); err == nil || !strings.Contains(err.Error(), model.UserViewFile) {
 			t.Errorf("%q: %v", value, err)
 		}
+	}
+}
+
+// TestMemoryIsBounded writes, stores, finds and downloads a view of 64 MB. All that is ever allocated is less.
+func TestMemoryIsBounded(t *testing.T) {
+	const rows, limit = 64, 24 << 20
+	b, _ := errbucket.Wrap(openBucket(t))
+	value := make([]byte, 1<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w := must(NewView(t.TempDir(), model.UserViewFile))(t)
+	for i := range rows {
+		value[i]++
+		if err := w.Add([]byte{byte(i)}, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := must(w.Close())(t)
+	for range 2 {
+		if err := StoreLocal(t.Context(), b, "g", l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := must(LoadView(t.Context(), b, "g", l.File))(t)
+	defer r.Close()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > limit || r.Bytes() < rows<<20 {
+		t.Errorf("%d bytes were allocated for a view of %d, accepted are %d", n, r.Bytes(), limit)
 	}
 }
 
