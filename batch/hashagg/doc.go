@@ -11,7 +11,7 @@
 // A Table is an open-addressing hash table of 8-byte slots {upper half of the hash, row number} over
 // rows of 8-byte words {keys, aggregates}. Slots are ordered by the hash, so that a prefix of it is a radix
 // partition and the table grows by one sequential pass. Texts become numbers first (interner), once an entry
-// where the column is a dictionary. Rows are handled in vectors of 1024: a pass hashes, a pass loads the slots and a
+// where the column is a dictionary. Rows are handled in vectors of 512: a pass hashes, a pass loads the slots and a
 // pass their rows, so that the misses of a vector overlap; then each aggregate has a loop of its own.
 //
 // # Memory

@@ -18,36 +18,50 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// print is a text in two words and its length: with up to 16 bytes it is the text itself, beyond it tells
-// texts apart in all likelihood.
+// print is a text of up to 12 bytes itself, with its length; of a longer one it is a hash, which tells texts apart
+// in all likelihood.
 type print struct {
-	lo, hi uint64
-	size   uint32
+	lo   uint64
+	hi   uint32
+	size uint32 // up to 12, or longText
 }
+
+const longText = 15
 
 func printOf(b []byte) print {
-	p := print{size: uint32(len(b))}
-	h := uint64(0)
-	for len(b) > 16 {
-		h = mix(binary.LittleEndian.Uint64(b)^seed1, binary.LittleEndian.Uint64(b[8:])^h^seed0)
-		b = b[16:]
-	}
+	n := len(b)
 	switch {
-	case len(b) >= 8:
-		p.lo, p.hi = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[len(b)-8:])
-	case len(b) >= 4:
-		p.lo, p.hi = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[len(b)-4:]))
-	case len(b) > 0:
-		p.lo = uint64(b[0])<<16 | uint64(b[len(b)/2])<<8 | uint64(b[len(b)-1])
+	case n > 12:
+		return longPrint(b)
+	case n > 8:
+		return print{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[n-4:]), uint32(n)}
+	case n >= 4:
+		return print{uint64(binary.LittleEndian.Uint32(b))<<32 | uint64(binary.LittleEndian.Uint32(b[n-4:])), 0, uint32(n)}
+	case n > 0:
+		return print{uint64(b[0])<<16 | uint64(b[n/2])<<8 | uint64(b[n-1]), 0, uint32(n)}
 	}
-	p.hi ^= h
-	return p
+	return print{}
 }
 
-// exact reports whether no other text has the same print.
-func (p print) exact() bool { return p.size <= 16 }
+// longPrint hashes a text of more than 12 bytes.
+func longPrint(b []byte) print {
+	h := seed0 ^ uint64(len(b))
+	for len(b) > 16 {
+		h = mix(binary.LittleEndian.Uint64(b)^seed1, binary.LittleEndian.Uint64(b[8:])^h)
+		b = b[16:]
+	}
+	var lo, hi uint64
+	if n := len(b); n >= 8 {
+		lo, hi = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	} else {
+		p := printOf(b)
+		lo, hi = p.lo, uint64(p.size)
+	}
+	h = mix(lo^seed1, hi^h)
+	return print{h, uint32(mix(h^seed2, seed1)), longText}
+}
 
 // hash returns the hash of the text. Equal texts have equal hashes in every process.
 func (p print) hash() uint64 {
-	return mix(seed1^uint64(p.size), mix(p.lo^seed1, p.hi^seed0))
+	return mix(seed1, mix(p.lo^seed1, (uint64(p.size)<<32|uint64(p.hi))^seed0))
 }

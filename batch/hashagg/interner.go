@@ -13,11 +13,17 @@ type interner struct {
 	hashes []uint64 // by number
 }
 
-// textSlot is free where the number is 0.
+// textSlot is a print: in meta are the text's number and, in the lower four bits, the size. It is free where meta is 0.
 type textSlot struct {
-	print
-	number uint32
+	lo   uint64
+	hi   uint32
+	meta uint32
 }
+
+func (s *textSlot) number() uint32 { return s.meta >> 4 }
+
+// maxTexts is how many texts a slot can number.
+const maxTexts = 1 << 28
 
 const (
 	firstSlotsLog = 10
@@ -32,7 +38,7 @@ func newInterner() *interner {
 }
 
 func (n *interner) bytes() int64 {
-	return int64(cap(n.slots))*24 + n.texts.Bytes() + int64(cap(n.hashes))*8
+	return int64(len(n.slots))*16 + n.texts.Bytes() + int64(cap(n.hashes))*8
 }
 
 // reserve makes room for more texts: at most three of four slots are taken.
@@ -49,9 +55,9 @@ func (n *interner) reserve(more int) {
 	}
 	n.slots = make([]textSlot, size)
 	for i := range old {
-		if old[i].number > 0 {
-			at := n.hashes[old[i].number] >> n.shift
-			for n.slots[at].number > 0 {
+		if old[i].meta > 0 {
+			at := n.hashes[old[i].number()] >> n.shift
+			for n.slots[at].meta > 0 {
 				at = (at + 1) & uint64(size-1)
 			}
 			n.slots[at] = old[i]
@@ -65,22 +71,23 @@ func (n *interner) number(from *column.Strings, i int, p print, hash uint64) (ui
 	for at := hash >> n.shift; ; at++ {
 		at &= uint64(len(slots) - 1)
 		s := &slots[at]
-		if s.number == 0 {
+		if s.meta == 0 {
 			return n.add(s, from.At(i), p, hash)
 		}
-		if s.print == p && (p.exact() || string(n.texts.At(int(s.number))) == string(from.At(i))) {
-			return s.number, nil
+		if s.lo == p.lo && s.hi == p.hi && s.meta&15 == p.size &&
+			(p.size != longText || string(n.texts.At(int(s.number()))) == string(from.At(i))) {
+			return s.number(), nil
 		}
 	}
 }
 
 func (n *interner) add(s *textSlot, text []byte, p print, hash uint64) (uint32, error) {
 	number := uint32(n.texts.Len())
-	if !n.texts.Add(text) {
+	if number >= maxTexts || !n.texts.Add(text) {
 		return 0, errTexts
 	}
 	n.hashes = append(n.hashes, hash)
-	*s = textSlot{p, number}
+	*s = textSlot{p.lo, p.hi, number<<4 | p.size}
 	return number, nil
 }
 

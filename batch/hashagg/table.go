@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	vector     = 1024 // rows handled at a time
-	chunkLog   = 12   // rows of a piece of memory
+	vector     = 512 // rows handled at a time
+	chunkLog   = 12  // rows of a piece of memory
 	chunkRows  = 1 << chunkLog
 	maxSlotLog = 31
 )
 
 var (
-	errTexts  = errors.New("hash aggregation: the distinct texts of a key take more than 4 GiB: set MemoryBytes so that the table spills before")
+	errTexts  = errors.New("hash aggregation: the distinct texts of a key take more than 4 GiB, or there are more than 2^28: set MemoryBytes so that the table spills before")
 	errGroups = errors.New("hash aggregation: more than a billion groups in one table: set MemoryBytes so that it spills before")
 )
 

@@ -26,8 +26,14 @@ func (t *Table) cell(ref uint32, at int) *uint64 {
 }
 
 func (t *Table) count(at int, valid []bool) {
+	if valid == nil {
+		for _, ref := range t.refs[:len(t.sel)] {
+			*t.cell(ref, at)++
+		}
+		return
+	}
 	for j, r := range t.sel {
-		if valid == nil || valid[r] {
+		if valid[r] {
 			*t.cell(t.refs[j], at)++
 		}
 	}

@@ -3,7 +3,10 @@ package rawparquet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/file"
@@ -31,7 +34,8 @@ type Scanner struct {
 	group  Group
 	props  *parquet.ReaderProperties
 
-	calling bool // whether the caller's function runs
+	file    []byte // the object in work
+	calling bool   // whether the caller's function runs
 }
 
 // NewScanner returns a scanner of the named columns (nil: all). Row groups in which, by their statistics, no row lies
@@ -53,7 +57,31 @@ func NewScanner(columns []string, ranges ...Range) (*Scanner, error) {
 // ScanVerified is Scan of an object of the raw archive after its size and SHA-256 were found to be the
 // expected ones. A file without a Span is refused. Errors name the object.
 func (s *Scanner) ScanVerified(ctx context.Context, b *bucket.Bucket, key string, size int64, sha256 string, fn func(*Group) error) (Footer, error) {
-	return readVerified(ctx, b, key, size, sha256, func(data []byte) (Footer, error) { return s.Scan(data, fn) })
+	if err := s.load(ctx, b, key, size); err != nil {
+		return Footer{}, fmt.Errorf("read raw file: %w", err)
+	}
+	return verified(key, s.file, size, sha256, func() (Footer, error) { return s.Scan(s.file, fn) })
+}
+
+// load reads an object of the expected size into memory that is reused.
+func (s *Scanner) load(ctx context.Context, b *bucket.Bucket, key string, size int64) error {
+	r, attrs, err := b.Open(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := verifySize(key, attrs.Size, size); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	s.file = slices.Grow(s.file[:0], int(size)+1)[:size+1]
+	n, err := io.ReadFull(r, s.file)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil // one byte more was asked for than there is, and Verify counts
+	}
+	s.file = s.file[:n]
+	if err := errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("bucket: read %q: %w", key, err)
+	}
+	return nil
 }
 
 // Scan decodes a raw file and calls fn for each row group, in order. The group is valid only during the

@@ -160,9 +160,13 @@ func TestScanLeavesOut(t *testing.T) {
 
 func TestScanRefuses(t *testing.T) {
 	for name, f := range map[string]func() (*rawparquet.Scanner, error){
-		"colour":   func() (*rawparquet.Scanner, error) { return rawparquet.NewScanner([]string{"colour"}) },
-		"size":     func() (*rawparquet.Scanner, error) { return rawparquet.NewScanner(nil, rawparquet.Range{Column: "size"}) },
-		"integers": func() (*rawparquet.Scanner, error) { return rawparquet.NewScanner(nil, rawparquet.Range{Column: "price"}) },
+		"colour": func() (*rawparquet.Scanner, error) { return rawparquet.NewScanner([]string{"colour"}) },
+		"size": func() (*rawparquet.Scanner, error) {
+			return rawparquet.NewScanner(nil, rawparquet.Range{Column: "size"})
+		},
+		"integers": func() (*rawparquet.Scanner, error) {
+			return rawparquet.NewScanner(nil, rawparquet.Range{Column: "price"})
+		},
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
