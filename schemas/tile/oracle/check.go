@@ -144,7 +144,7 @@ func (w near) check(got agg.Value) error {
 		return nil
 	}
 	x := rational(got)
-	if got.Kind() != agg.KindFloat || x == nil {
+	if got.Kind() != agg.KindFloat || x == nil || w.value.Sign() == 0 && got.String() == "-0" {
 		return differs(w, got)
 	}
 	if d := new(big.Rat).Sub(x, w.value); d.Abs(d).Cmp(w.slack) > 0 {
