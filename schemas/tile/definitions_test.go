@@ -2,6 +2,7 @@ package tile_test
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -76,6 +77,10 @@ func TestDecodingIsTheInverse(t *testing.T) {
 			for id, states := range x.states {
 				for p, s := range states {
 					want := codec.AppendState(nil, s)
+					next, epochs, err := x.plan.Peek(want)
+					if err != nil || next != s.Next || !slices.EqualFunc(epochs, s.Epochs, func(n int64, e tile.EpochBucket) bool { return n == e.Epoch }) {
+						t.Fatalf("state of %s: Peek says %d, %v and %v", id, next, epochs, err)
+					}
 					again, err := x.plan.DecodeState(want)
 					if err != nil {
 						t.Fatalf("state of %s: %v", id, err)
@@ -106,7 +111,15 @@ func TestPruneKeepsAnswers(t *testing.T) {
 			}
 			codec := whole.plan.NewCodec()
 			for id, b := range whole.views {
+				before := codec.AppendView(nil, b)
+				expired, err := whole.plan.Expired(before, pruned.AsOf)
+				if err != nil {
+					t.Fatal(err)
+				}
 				whole.plan.Prune(b, pruned.AsOf)
+				if after := codec.AppendView(nil, b); expired == (string(before) == string(after)) {
+					t.Fatalf("view of %s: Expired says %v, pruning makes %d bytes out of %d", id, expired, len(after), len(before))
+				}
 				if got, want := codec.AppendView(nil, b), codec.AppendView(nil, pruned.views[id]); string(got) != string(want) {
 					t.Fatalf("view of %s: Update and Prune %x, UpdateSince %x", id, got, want)
 				}
