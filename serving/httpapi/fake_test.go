@@ -82,7 +82,7 @@ func (f *fake) Features(_ context.Context, user string) (online.UserFeatures, er
 	f.asked = asked{id: user}
 	return online.UserFeatures{UserID: user, Features: map[string]agg.Value{
 		"views_1h": agg.IntegerValue(3), "last_item": agg.Null,
-		"category_affinity": agg.GroupsValue(&[]agg.Group{{Key: "hats", Value: agg.FloatValue(.5)}}),
+		"category_affinity":   agg.GroupsValue(&[]agg.Group{{Key: "hats", Value: agg.FloatValue(.5)}}),
 		"recent_interactions": agg.InteractionsValue(&[]agg.Interaction{{Item: "i1", Type: "view", Time: int64(at)}}),
 	}, Attributes: map[string]any{"city": "Oslo", "age": 7.0}, Receipt: receipt()}, nil
 }

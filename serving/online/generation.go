@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
@@ -35,8 +36,8 @@ func none(p *plans, t recommend.Tuning) (*generation, error) {
 
 // open reads and verifies a generation and indexes its model. p is used again when the generation is of the
 // same definitions.
-func open(ctx context.Context, b *bucket.Bucket, id string, p *plans, t recommend.Tuning) (*generation, error) {
-	files, err := artifact.Open(ctx, b, id)
+func open(ctx context.Context, b *bucket.Bucket, id, cache string, p *plans, t recommend.Tuning) (*generation, error) {
+	files, err := openFiles(ctx, b, id, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +57,14 @@ func open(ctx context.Context, b *bucket.Bucket, id string, p *plans, t recommen
 		return nil, fmt.Errorf("open generation %s: %w", id, err)
 	}
 	return g, nil
+}
+
+// openFiles opens a generation where it lies, or through a folder of copies.
+func openFiles(ctx context.Context, b *bucket.Bucket, id, cache string) (*artifact.Generation, error) {
+	if cache == "" {
+		return artifact.Open(ctx, b, id)
+	}
+	return artifact.OpenCached(ctx, b, id, cache)
 }
 
 // withCatalog returns the generation with another version of the catalogue.
@@ -87,6 +96,7 @@ func (g *generation) userView(id string) ([]byte, error) {
 	if g.files == nil {
 		return nil, nil
 	}
+	defer runtime.KeepAlive(g.files) // its files are unmapped once nobody holds it
 	state, _, _, err := g.files.UserView(id)
 	return bytes.Clone(state), err
 }
@@ -96,6 +106,7 @@ func (g *generation) itemView(id string) ([]byte, error) {
 	if g.files == nil {
 		return nil, nil
 	}
+	defer runtime.KeepAlive(g.files)
 	state, _, err := g.files.ItemView(id)
 	return bytes.Clone(state), err
 }
@@ -105,6 +116,7 @@ func (g *generation) globalView() ([]byte, error) {
 	if g.files == nil {
 		return nil, nil
 	}
+	defer runtime.KeepAlive(g.files)
 	state, _, err := g.files.GlobalView()
 	return bytes.Clone(state), err
 }
@@ -123,6 +135,7 @@ func (g *generation) history(user string) ([]recommend.Interaction, error) {
 	if g.files == nil {
 		return nil, nil
 	}
+	defer runtime.KeepAlive(g.files)
 	_, row, ok, err := g.files.UserView(user)
 	if err != nil || !ok {
 		return nil, err

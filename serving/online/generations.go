@@ -20,6 +20,7 @@ const maxRetry = time.Minute
 // generations follows the pointer and swaps generations. Requests read current, nothing else.
 type generations struct {
 	bucket  *bucket.Bucket
+	cache   string // folder
 	plans   *plans
 	catalog *catalog
 	tuning  recommend.Tuning
@@ -108,7 +109,7 @@ func (g *generations) follow(ctx context.Context, forced bool) (*generation, err
 }
 
 func (g *generations) open(ctx context.Context, id string) (*generation, error) {
-	next, err := open(ctx, g.bucket, id, g.plans, g.tuning)
+	next, err := open(ctx, g.bucket, id, g.cache, g.plans, g.tuning)
 	if err != nil {
 		if ctx.Err() == nil {
 			g.metrics.swaps.WithLabelValues("refused").Inc()

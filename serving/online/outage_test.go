@@ -95,13 +95,13 @@ func TestNewIncarnationIsFollowed(t *testing.T) {
 	w.act(1, "u0", "socks1", "view", time.Second)
 	w.live(t, "A", 0)
 	s := w.serve(t)
-	if f := must(s.Features(t.Context(), "u0"))(t); f.Features["views_1h"] != int64(1) {
+	if f := must(s.Features(t.Context(), "u0"))(t); f.Features["views_1h"].String() != "1" {
 		t.Fatalf("features %v", f.Features)
 	}
 	w.act(1, "u0", "socks2", "view", time.Second)
 	w.live(t, "B", 0)
 	f := must(s.Features(t.Context(), "u0"))(t)
-	if f.Features["views_1h"] != int64(2) || f.Receipt.Live != LiveExact {
+	if f.Features["views_1h"].String() != "2" || f.Receipt.Live != LiveExact {
 		t.Errorf("after the new incarnation: %v, receipt %+v", f.Features, f.Receipt)
 	}
 }

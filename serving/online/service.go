@@ -19,6 +19,7 @@ import (
 // Config says what a Service answers from.
 type Config struct {
 	Bucket   *bucket.Bucket    // required
+	Cache    string            // folder for copies of what is served, where the bucket is no folder; "": made anew by each start
 	Features feature.Catalogue // required: answers before the first generation; each generation has its own
 
 	Redis      goredis.UniversalClient // nil: no live state
@@ -72,7 +73,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{metrics: m, now: c.Now, started: c.Now()}
 	s.catalog = newCatalog(c.KafkaSeeds, c.KafkaOptions, c.Logger)
 	s.generations = &generations{
-		bucket: c.Bucket, plans: p, catalog: s.catalog, tuning: c.Tuning, poll: c.Poll, now: c.Now, log: c.Logger, metrics: m,
+		bucket: c.Bucket, cache: c.Cache, plans: p, catalog: s.catalog, tuning: c.Tuning, poll: c.Poll, now: c.Now, log: c.Logger, metrics: m,
 	}
 	s.generations.current.Store(first)
 	s.live = &live{

@@ -223,6 +223,7 @@ func (v *views) files(t testing.TB, w *world, items []string) []artifact.Encoded
 		must(artifact.GlobalView(feature.GlobalID, w.plans.global.NewCodec().AppendView(nil, v.global)))(t),
 		must(artifact.UserVectors(users, userVectors, dim))(t),
 		must(artifact.ItemVectors(items, itemVectors, dim, popularity))(t),
+		artifact.Features(w.feature),
 	}
 }
 
