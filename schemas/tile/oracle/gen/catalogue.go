@@ -38,14 +38,50 @@ func (g *Gen) fields() map[string]feature.Type {
 	return f
 }
 
-// Catalogue returns a valid catalogue of n features. Every aggregate is as likely as any other.
+// Catalogue returns a valid catalogue of n features. Every aggregate is as likely as any other. Some
+// features differ from another one in little, so that they share what is kept of events, or must not.
 func (g *Gen) Catalogue(n int) feature.Catalogue {
 	c := feature.Catalogue{Fields: g.fields()}
 	filters := []feature.Filter{{}, g.filter(c), g.filter(c)} // a few, so that series are shared
 	for i := range n {
-		c.Features = append(c.Features, g.Definition(c, fmt.Sprintf("f%d", i), filters))
+		d := g.Definition(c, fmt.Sprintf("f%d", i), filters)
+		if i > 0 && g.one(4) {
+			d = g.variant(c, d.Name, pick(g, c.Features...))
+		}
+		c.Features = append(c.Features, d)
 	}
 	return c
+}
+
+// variant returns a definition that differs from another one in little.
+func (g *Gen) variant(c feature.Catalogue, name string, d feature.Definition) feature.Definition {
+	d.Name = name
+	if w := g.window(); g.one(2) && (w != feature.Lifetime || d.HalfLife == 0) {
+		d.Window = w
+		return d
+	}
+	switch d.Aggregate {
+	case feature.Sum:
+		d.Aggregate = feature.Mean
+	case feature.Min:
+		d.Aggregate = feature.Max
+	case feature.First:
+		d.Aggregate = feature.Last
+	case feature.LastN, feature.TopK:
+		d.N = 1 + g.IntN(20)
+	case feature.Distinct:
+		d.Precision = 4 + g.IntN(11)
+	case feature.DecayedCount, feature.DecayedSum:
+		d.HalfLife = pick(g, feature.Hour, 2*feature.Day)
+	case feature.Ratio:
+		d.Denominator = g.side(c, d.From)
+	case feature.Histogram:
+		t, _ := c.Type(d.Of)
+		d.Bounds = g.bounds(t)
+	default:
+		d.From = g.filter(c)
+	}
+	return d
 }
 
 // Definition returns a valid definition over fields of the catalogue, with one of the filters or a new one.
