@@ -136,7 +136,11 @@ func (c *diffFeaturesCmd) Run(rt *runtimeEnv) error {
 	if err != nil {
 		return err
 	}
-	changes := feature.Diff(before, after)
+	compared := after
+	if c.Old == "current" { // a generation keeps no descriptions
+		compared = undescribed(after)
+	}
+	changes := feature.Diff(before, compared)
 	if c.JSON {
 		return printJSON(rt.stdout, changes)
 	}
@@ -154,6 +158,18 @@ func (c *diffFeaturesCmd) Run(rt *runtimeEnv) error {
 	}
 	_, err = fmt.Fprint(rt.stdout, out.String())
 	return err
+}
+
+// undescribed returns the catalogue without descriptions.
+func undescribed(c feature.Catalogue) feature.Catalogue {
+	c.Features, c.Derived = slices.Clone(c.Features), slices.Clone(c.Derived)
+	for i := range c.Features {
+		c.Features[i].Description = ""
+	}
+	for i := range c.Derived {
+		c.Derived[i].Description = ""
+	}
+	return c
 }
 
 // old returns the definitions to compare with.

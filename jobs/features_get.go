@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"fmt"
+	"log/slog"
+	"unicode/utf8"
 
 	"github.com/anabranch/anabranch/batch/asof"
 	"github.com/anabranch/anabranch/schemas/agg"
@@ -91,7 +93,9 @@ func (c *getFeaturesCmd) now(rt *runtimeEnv, e feature.Entity, who string) (err 
 		return err
 	}
 	defer func() { _ = redis.Close() }()
-	s, err := rt.newOnline(p.servers, p.bucket, p.topics, f, redis, newRegistry())
+	silent := *rt // the answer says what it was made from
+	silent.log = slog.New(slog.DiscardHandler)
+	s, err := silent.newOnline(p.servers, p.bucket, p.topics, f, redis, newRegistry())
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func (c *getFeaturesCmd) print(rt *runtimeEnv, f feature.Catalogue, e feature.En
 	rows := [][]string{{"FEATURE", "VALUE"}}
 	add := func(name string) {
 		if v, answered := values[name]; answered {
-			rows = append(rows, []string{name, api.Clip(v.String())})
+			rows = append(rows, []string{name, shorten(v.String())})
 		}
 	}
 	for _, d := range f.Of(e) {
@@ -145,4 +149,17 @@ func (c *getFeaturesCmd) print(rt *runtimeEnv, f feature.Catalogue, e feature.En
 	}
 	_, err := fmt.Fprintln(rt.stdout, note)
 	return err
+}
+
+// shorten cuts a long answer for a table; --json has all of it.
+func shorten(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
 }
