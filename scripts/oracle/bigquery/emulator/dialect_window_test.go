@@ -1,0 +1,38 @@
+package emulator
+
+func windowCases() []dialect {
+	return []dialect{
+		{name: "row_number", sql: `SELECT pos, ROW_NUMBER() OVER (PARTITION BY user ORDER BY t, pos) AS n FROM e ORDER BY pos`, want: `[[1,1],[2,2],[3,3],[4,1],[5,2],[6,4]]`},
+		{name: "rank ties", sql: `SELECT pos, RANK() OVER (ORDER BY t) AS r, DENSE_RANK() OVER (ORDER BY t) AS d FROM e ORDER BY pos`, want: `[[1,1,1],[2,3,3],[3,3,3],[4,2,2],[5,6,5],[6,5,4]]`},
+		{name: "lag", sql: `SELECT pos, LAG(item) OVER (PARTITION BY user ORDER BY t, pos) AS a, LAG(item, 2, '-') OVER (PARTITION BY user ORDER BY t, pos) AS b FROM e ORDER BY pos`, want: `[[1,null,"-"],[2,"a","-"],[3,"b","a"],[4,null,"-"],[5,"a","-"],[6,"a","b"]]`},
+		{name: "lead", sql: `SELECT pos, LEAD(pos) OVER (PARTITION BY user ORDER BY t, pos) AS a, LEAD(pos, 2, 0) OVER (PARTITION BY user ORDER BY t, pos) AS b FROM e ORDER BY pos`, want: `[[1,2,3],[2,3,6],[3,6,0],[4,5,0],[5,null,0],[6,null,0]]`},
+		{name: "rows 1 preceding and current", sql: `SELECT pos, SUM(pos) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM e ORDER BY pos`, want: `[[1,1],[2,3],[3,5],[4,4],[5,9],[6,9]]`},
+		{name: "rows before current", sql: `SELECT pos, COUNT(*) OVER w AS n, SUM(pos) OVER w AS s FROM e WINDOW w AS (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 128 PRECEDING AND 1 PRECEDING) ORDER BY pos`, want: `[[1,0,null],[2,1,1],[3,2,3],[4,0,null],[5,1,4],[6,3,6]]`},
+		{name: "rows following", sql: `SELECT pos, SUM(pos) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS s FROM e ORDER BY pos`, want: `[[1,11],[2,9],[3,6],[4,5],[5,null],[6,null]]`},
+		{name: "range default has peers", sql: `SELECT pos, SUM(pos) OVER (PARTITION BY user ORDER BY t) AS s FROM e ORDER BY pos`, want: `[[1,1],[2,6],[3,6],[4,4],[5,9],[6,12]]`},
+		{name: "range of numbers", sql: `SELECT pos, SUM(pos) OVER (PARTITION BY user ORDER BY t RANGE BETWEEN 1000 PRECEDING AND CURRENT ROW) AS s FROM e ORDER BY pos`, want: `[[1,1],[2,6],[3,6],[4,4],[5,5],[6,6]]`, got: `error: RANGE with offset`},
+		{name: "range before current", sql: `SELECT pos, COUNT(*) OVER (PARTITION BY user ORDER BY t RANGE BETWEEN 6000 PRECEDING AND 1 PRECEDING) AS n FROM e ORDER BY pos`, want: `[[1,0],[2,1],[3,1],[4,0],[5,0],[6,2]]`, got: `error: RANGE with offset`},
+		{name: "range descending", sql: `SELECT pos, SUM(pos) OVER (PARTITION BY user ORDER BY t DESC RANGE BETWEEN 1000 PRECEDING AND CURRENT ROW) AS s FROM e ORDER BY pos`, want: `[[1,6],[2,5],[3,5],[4,4],[5,5],[6,6]]`, got: `error: RANGE with offset`},
+		{name: "whole partition", sql: `SELECT pos, MAX(t) OVER (PARTITION BY user) AS m FROM e ORDER BY pos`, want: `[[1,8000],[2,8000],[3,8000],[4,9000],[5,9000],[6,8000]]`},
+		{name: "countif", sql: `SELECT pos, COUNTIF(type = 'view') OVER (PARTITION BY user ORDER BY t, pos) AS n FROM e ORDER BY pos`, want: `[[1,1],[2,2],[3,2],[4,1],[5,2],[6,3]]`},
+		{name: "count distinct", sql: `SELECT pos, COUNT(DISTINCT item) OVER (PARTITION BY user) AS n FROM e ORDER BY pos`, want: `[[1,3],[2,3],[3,3],[4,2],[5,2],[6,3]]`, got: `error: strconv.ParseFloat`},
+		{name: "first_value last_value", sql: `SELECT pos, FIRST_VALUE(item) OVER w AS f, LAST_VALUE(item) OVER w AS l FROM e WINDOW w AS (PARTITION BY user ORDER BY t, pos ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) ORDER BY pos`, want: `[[1,"a","c"],[2,"a","c"],[3,"a","c"],[4,"a","c"],[5,"a","c"],[6,"a","c"]]`},
+		{name: "last_value ignore nulls", sql: `SELECT pos, LAST_VALUE(category IGNORE NULLS) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS l FROM e ORDER BY pos`, want: `[[1,"books"],[2,"books"],[3,"books"],[4,"toys"],[5,"toys"],[6,""]]`, got: `[[1,"books"],[2,null],[3,"books"],[4,"toys"],[5,"toys"],[6,""]]`},
+		{name: "nth_value", sql: `SELECT pos, NTH_VALUE(item, 2) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS l FROM e ORDER BY pos`, want: `[[1,null],[2,"b"],[3,"b"],[4,null],[5,"c"],[6,"b"]]`},
+		{name: "array_agg in a frame", sql: `SELECT pos, ARRAY_AGG(item) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS l FROM e ORDER BY pos`, want: `[[1,[]],[2,["a"]],[3,["a","b"]],[4,[]],[5,["a"]],[6,["b","a"]]]`},
+		{name: "in unnest of a frame", sql: `SELECT pos, item IN UNNEST(l) AS d FROM (SELECT pos, item, ARRAY_AGG(item) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 128 PRECEDING AND 1 PRECEDING) AS l FROM e) ORDER BY pos`, want: `[[1,false],[2,false],[3,true],[4,false],[5,false],[6,false]]`},
+		{name: "exists in a frame of structs", sql: `SELECT pos, EXISTS(SELECT 1 FROM UNNEST(l) AS x WHERE x.item = o.item AND o.t - x.t < 5000) AS d FROM (SELECT pos, item, t, ARRAY_AGG(STRUCT(item, t)) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN 128 PRECEDING AND 1 PRECEDING) AS l FROM e) AS o ORDER BY pos`, want: `[[1,false],[2,false],[3,true],[4,false],[5,false],[6,false]]`},
+		{name: "distinct of a window's array", sql: `SELECT pos, (SELECT COUNT(DISTINCT x) FROM UNNEST(l) AS x) FROM (SELECT pos, ARRAY_AGG(item) OVER (PARTITION BY user) AS l FROM e) ORDER BY pos`, want: `[[1,3],[2,3],[3,3],[4,2],[5,2],[6,3]]`},
+		{name: "over aggregates", sql: `SELECT user, COUNT(*) AS n, SUM(COUNT(*)) OVER () AS s FROM e GROUP BY user ORDER BY user`, want: `[["u1",4,6],["u2",2,6]]`},
+		{name: "nulls first", sql: `SELECT pos, ROW_NUMBER() OVER (ORDER BY value) AS n, ROW_NUMBER() OVER (ORDER BY value DESC) AS m, ROW_NUMBER() OVER (ORDER BY value NULLS LAST) AS k FROM e ORDER BY pos`, want: `[[1,4,3,3],[2,5,2,4],[3,2,5,1],[4,1,6,6],[5,6,1,5],[6,3,4,2]]`},
+		{name: "partition by null", sql: `SELECT pos, COUNT(*) OVER (PARTITION BY category) AS n FROM e ORDER BY pos`, want: `[[1,2],[2,1],[3,2],[4,2],[5,2],[6,1]]`},
+		{name: "float sum over rows", sql: `SELECT pos, SUM(value) OVER (PARTITION BY user ORDER BY t, pos ROWS UNBOUNDED PRECEDING) AS s FROM e ORDER BY pos`, want: `[[1,1.5],[2,4],[3,3.5],[4,null],[5,10],[6,3.6]]`},
+		{name: "ntile and percent_rank", sql: `SELECT pos, NTILE(2) OVER (ORDER BY pos) AS n, PERCENT_RANK() OVER (ORDER BY pos) AS p, CUME_DIST() OVER (ORDER BY pos) AS c FROM e WHERE pos < 5 ORDER BY pos`, want: `[[1,1,0,0.25],[2,1,0.3333333333333333,0.5],[3,2,0.6666666666666666,0.75],[4,2,1,1]]`},
+		{name: "qualify", sql: `SELECT pos FROM e WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY user ORDER BY t DESC, pos DESC) = 1 ORDER BY pos`, want: `[[5],[6]]`},
+		{name: "qualify without where", sql: `SELECT pos FROM e QUALIFY ROW_NUMBER() OVER (PARTITION BY user ORDER BY t DESC, pos DESC) = 1 ORDER BY pos`, want: `[[5],[6]]`},
+		{name: "qualify by alias", sql: `SELECT pos, ROW_NUMBER() OVER (PARTITION BY user ORDER BY t, pos) AS n FROM e WHERE TRUE QUALIFY n = 2 ORDER BY pos`, want: `[[2,2],[5,2]]`},
+		{name: "qualify in a subquery with group by", sql: `SELECT user, n FROM (SELECT user, item, COUNT(*) AS n FROM e WHERE TRUE GROUP BY user, item QUALIFY ROW_NUMBER() OVER (PARTITION BY user ORDER BY COUNT(*) DESC, item) = 1) ORDER BY user`, want: `[["u1",2],["u2",1]]`},
+		{name: "window over a window", sql: `SELECT pos, SUM(x) OVER (PARTITION BY user ORDER BY t, pos) AS g FROM (SELECT pos, user, t, IF(t - LAG(t) OVER (PARTITION BY user ORDER BY t, pos) > 1500, 1, 0) AS x FROM e) ORDER BY pos`, want: `[[1,0],[2,0],[3,0],[4,0],[5,1],[6,1]]`},
+		{name: "max of struct key by window", sql: `SELECT pos, LAST_VALUE(STRUCT(item, pos)) OVER (PARTITION BY user ORDER BY t, pos ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS l FROM e WHERE pos < 3 ORDER BY pos`, want: `[[1,["b",2]],[2,["b",2]]]`},
+	}
+}
