@@ -40,24 +40,38 @@ func (d *dense) at(key []uint64) (array int64, cell uint64) {
 // or too many cells are empty, and returns how many it found.
 func (d *dense) find(t *Table, n int) int {
 	k := len(t.spec.Keys)
-	for j := range n {
-		key := t.keys[j*k : j*k+k]
+	keys := t.keys[:n*k]
+	refs := t.refs[:n]
+	for j := range refs {
+		key := keys[:k:k]
+		keys = keys[k:]
 		array, cell := d.at(key)
 		if uint64(array) < uint64(len(d.cells)) {
-			if c := d.cells[array]; cell < uint64(len(c)) && c[cell] > 0 {
-				t.refs[j] = c[cell] - 1
-				continue
+			if c := d.cells[array]; cell < uint64(len(c)) {
+				if ref := c[cell]; ref > 0 {
+					refs[j] = ref - 1
+					continue
+				}
 			}
 		}
-		if !d.reserve(key, t.groups) {
+		ref, ok := d.insert(t, key)
+		if !ok {
 			return j
 		}
-		ref := t.insert(key)
-		array, cell = d.at(key)
-		d.cells[array][cell] = ref + 1
-		t.refs[j] = ref
+		refs[j] = ref
 	}
 	return n
+}
+
+// insert makes a row and reports false where a cell for it is not worth its memory.
+func (d *dense) insert(t *Table, key []uint64) (uint32, bool) {
+	if !d.reserve(key, t.groups) {
+		return 0, false
+	}
+	ref := t.insert(key)
+	array, cell := d.at(key)
+	d.cells[array][cell] = ref + 1
+	return ref, true
 }
 
 // reserve makes the cell of a new key and reports false where that is not worth its memory.

@@ -41,9 +41,9 @@ func (n *interner) bytes() int64 {
 	return int64(len(n.slots))*16 + n.texts.Bytes() + int64(cap(n.hashes))*8
 }
 
-// reserve makes room for more texts: at most three of four slots are taken.
+// reserve makes room for more texts: at most half of the slots are taken.
 func (n *interner) reserve(more int) {
-	needed := (len(n.hashes) + more) * 4 / 3
+	needed := (len(n.hashes) + more) * 2
 	if needed < len(n.slots) {
 		return
 	}
