@@ -9,11 +9,11 @@
 //   - sum and mean of integers, times, booleans and decimals: exact, in 128 bits; a mean is rounded once.
 //   - sum and mean of floats: double-double arithmetic (Dekker 1971; Knuth's TwoSum). Whatever the
 //     order of n additions and merges, the answer differs from the true sum by at most
-//     2^-52·|sum| + n·2^-100·Σ|x|.
+//     2^-52·|sum| + n·2^-100·Σ|x|. Where Σ|x| is beyond the floats there may be no answer.
 //   - first, last, last_n: exact; events are ordered by event time, then position.
 //   - top_k: exact while a tile has met at most its cap of distinct keys (four times k, at least 32).
-//     Beyond that counts are those of SpaceSaving (Metwally et al. 2005), too high by at most the
-//     least count kept, and the answer says so.
+//     Beyond that counts are those of SpaceSaving (Metwally et al. 2005), never too low and too high by
+//     at most the events of such tiles divided by the cap, and the answer says so.
 //   - distinct: HyperLogLog++ (Heule et al. 2013) with the estimator of Ertl 2017; standard error
 //     1.04/√(2^precision), next to none below 2^precision/4 members. The sketch is canonical: it depends
 //     on the set of members only.

@@ -267,7 +267,7 @@ func TestFoldIsMerge(t *testing.T) {
 			d := decoder(append(encoded, 0xaa))
 			x.Fold(folded, d, 1)
 			if d.Err != nil || !bytes.Equal(d.B, []byte{0xaa}) {
-				return fmt.Errorf("%s: Fold left %x of %x, error %v", x.name, d.B, encoded, d.Err)
+				return fmt.Errorf("%s: Fold left %x of %x, error %w", x.name, d.B, encoded, d.Err)
 			}
 			x.Merge(merged, x.of(b))
 			if err := x.agree(slices.Concat(start, b), folded, merged); err != nil {
@@ -277,7 +277,7 @@ func TestFoldIsMerge(t *testing.T) {
 		d := decoder(append(encoded, 0xaa))
 		x.Skip(d)
 		if d.Err != nil || !bytes.Equal(d.B, []byte{0xaa}) {
-			return fmt.Errorf("%s: Skip left %x of %x, error %v", x.name, d.B, encoded, d.Err)
+			return fmt.Errorf("%s: Skip left %x of %x, error %w", x.name, d.B, encoded, d.Err)
 		}
 		return nil
 	})

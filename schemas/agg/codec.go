@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"unsafe"
 )
 
@@ -228,29 +227,4 @@ func (d *Decoder) byte() byte {
 	c := d.B[0]
 	d.B = d.B[1:]
 	return c
-}
-
-// operand writes an operand that is there. Its kind is the monoid's.
-func (e *Encoder) operand(o *Operand) {
-	switch o.Kind {
-	case Int:
-		e.Int(o.Int)
-	case Float:
-		e.Bits(math.Float64bits(o.Float))
-	case Text:
-		e.Text(o.Text)
-	}
-}
-
-func (d *Decoder) operand(k Kind) Operand {
-	o := Operand{Kind: k}
-	switch k {
-	case Int:
-		o.Int = d.Int()
-	case Float:
-		o.Float = math.Float64frombits(d.Bits())
-	case Text:
-		o.Text = d.Text()
-	}
-	return o
 }

@@ -70,7 +70,7 @@ func (x distinct) register(s *sketch, cell uint32) {
 	d := x.sparsePrecision() - x.precision
 	index := cell >> 6
 	r := &s.dense[index>>d]
-	rank := uint8(d) + uint8(cell&63)
+	rank := d + uint8(cell&63)
 	if low := index & (1<<d - 1); low != 0 {
 		rank = d - uint8(bits.Len32(low)) + 1
 	}

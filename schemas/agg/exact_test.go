@@ -1,11 +1,13 @@
 package agg_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/anabranch/anabranch/schemas/agg"
@@ -207,39 +209,92 @@ func exp2(a, b int64) *big.Float {
 	return out.SetMantExp(out, int(whole))
 }
 
-// TestTopKBeyondItsCap: counts are too high by at most the least count kept, the answer says that it is
-// not exact, and a key more frequent than that is there.
+// TestTopKBeyondItsCap: whether counted in one go or merged from parts, counts are never too low and too
+// high by at most the events divided by the cap, the answer says that it is not exact, and a key more
+// frequent than the last one is there.
 func TestTopKBeyondItsCap(t *testing.T) {
+	const events, limit = 5000, 32
 	x := newAlgebra(t, feature.Definition{Name: "top", Aggregate: feature.TopK, N: 8}, feature.Type{Kind: feature.Text})
-	all := newAlgebra(t, feature.Definition{Name: "top", Aggregate: feature.TopK, N: 32}, feature.Type{Kind: feature.Text})
-	if all.Key() == x.Key() {
-		t.Fatalf("n 8 and n 32 share %s", x.Key())
-	}
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 6))
 		zipf := rand.NewZipf(r, 1.3, 1, 400)
-		p, exact := &agg.Partial{}, map[string]int64{}
-		for i := range 5000 {
-			in := agg.Input{Seq: int64(i), Of: agg.Operand{Kind: agg.Text, Text: fmt.Sprint("k", zipf.Uint64())}}
-			x.Update(p, &in)
-			exact[in.Of.Text]++
+		var in []agg.Input
+		exact := map[string]int64{}
+		for i := range events {
+			key := fmt.Sprint("k", zipf.Uint64())
+			in = append(in, agg.Input{Seq: int64(i), Of: agg.Operand{Kind: agg.Text, Text: key}})
+			exact[key]++
 		}
-		top, _ := x.Finalize(p).Top()
-		if top.Exact || len(top.Keys) != 8 {
-			t.Fatalf("seed %d: %+v of %d keys", seed, top, len(exact))
+		folded := &agg.Partial{}
+		for i := 0; i < events; i += 500 { // as a reader adds up tiles
+			x.Fold(folded, decoder(x.encode(x.of(in[i:i+500]), 500)), 1)
 		}
-		const most = 5000 / 32 // the least of 32 counts that add up to 5000
-		seen := map[string]bool{}
-		for _, k := range top.Keys {
-			seen[k.Key] = true
-			if k.Count < exact[k.Key] || k.Count > exact[k.Key]+most {
-				t.Fatalf("seed %d: %s has %d, truly %d", seed, k.Key, k.Count, exact[k.Key])
+		for name, p := range map[string]*agg.Partial{"updated": x.of(in), "merged": x.mergeAtRandom(r, in), "folded": folded} {
+			top, _ := x.Finalize(p).Top()
+			if top.Exact || len(top.Keys) != 8 {
+				t.Fatalf("seed %d, %s: %+v of %d keys", seed, name, top, len(exact))
+			}
+			seen := map[string]bool{}
+			for _, k := range top.Keys {
+				seen[k.Key] = true
+				if k.Count < exact[k.Key] || k.Count > exact[k.Key]+events/limit {
+					t.Fatalf("seed %d, %s: %s has %d, truly %d", seed, name, k.Key, k.Count, exact[k.Key])
+				}
+			}
+			for key, n := range exact {
+				if n > top.Keys[7].Count && !seen[key] {
+					t.Fatalf("seed %d, %s: %s with %d is missing in %+v", seed, name, key, n, top)
+				}
 			}
 		}
-		for key, n := range exact {
-			if n > top.Keys[7].Count && !seen[key] {
-				t.Fatalf("seed %d: %s with %d is missing in %+v", seed, key, n, top)
-			}
+	}
+}
+
+// TestTopKForgetsNobodySlowly: a key that is below the cap in every part, but not in the whole, is
+// found.
+func TestTopKForgetsNobodySlowly(t *testing.T) {
+	x := newAlgebra(t, feature.Definition{Name: "top", Aggregate: feature.TopK, N: 8}, feature.Type{Kind: feature.Text})
+	key := func(k string) agg.Input { return agg.Input{Of: agg.Operand{Kind: agg.Text, Text: k}} }
+	whole := &agg.Partial{}
+	for night := range 30 {
+		var in []agg.Input
+		for i := range 40 { // others come and go
+			in = append(in, slices.Repeat([]agg.Input{key(fmt.Sprint("other", night%2*40+i))}, 10)...)
+		}
+		in = append(in, slices.Repeat([]agg.Input{key("steady")}, 9)...)
+		x.Merge(whole, x.of(in))
+	}
+	top, _ := x.Finalize(whole).Top()
+	if !slices.ContainsFunc(top.Keys, func(c agg.Counted) bool { return c.Key == "steady" && c.Count >= 270 }) {
+		t.Fatalf("the most frequent key, 270 times, is missing in %+v", top)
+	}
+}
+
+// TestFirstKeys: the most frequent keys come first, then by key, however many are asked for.
+func TestFirstKeys(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for _, n := range []int{1, 3, 20, 64, 65, 200} {
+		x := newAlgebra(t, feature.Definition{Name: "top", Aggregate: feature.TopK, N: n}, feature.Type{Kind: feature.Integer})
+		counts := map[string]int64{}
+		var values []int64
+		for range 3000 {
+			v := int64(math.Abs(r.NormFloat64() * float64(n)))
+			values = append(values, v)
+			counts[fmt.Sprint(v)]++
+		}
+		var want []agg.Counted
+		for k, c := range counts {
+			want = append(want, agg.Counted{Key: k, Count: c})
+		}
+		slices.SortFunc(want, func(a, b agg.Counted) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
+		})
+		top, _ := x.Finalize(x.of(ints(values...))).Top()
+		if len(want) > max(32, 4*n) {
+			continue // beyond the cap
+		}
+		if !top.Exact || !slices.Equal(top.Keys, want[:min(n, len(want))]) {
+			t.Fatalf("n %d: %+v, want %v", n, top, want)
 		}
 	}
 }

@@ -11,7 +11,9 @@ import (
 
 // topK counts keys and answers with the k most frequent. At most limit keys are held a tile; when a
 // further one comes it takes the place of the least frequent one and its count (SpaceSaving), and the
-// answer says that it is not exact.
+// answer says that it is not exact. What is merged may hide a key that it does not hold but has met: such a key
+// counts as its least frequent one there (Cafaro et al. 2016, "A parallel space saving algorithm"), so
+// that counts are never too low.
 type topK struct {
 	outcome
 	k, limit int
@@ -21,12 +23,25 @@ type topK struct {
 type counts struct {
 	keys    []Counted
 	capped  bool
+	floor   int64 // Fold: the most that a key which is not held may have
 	scratch []Counted
 	read    []Counted
 	top     Top
 }
 
-func (c *counts) reset() { c.keys, c.capped = c.keys[:0], false }
+func (c *counts) reset() { c.keys, c.capped, c.floor = c.keys[:0], false, 0 }
+
+// least returns the most that a key which a tile's keys lack may have.
+func least(keys []Counted, capped bool) int64 {
+	if !capped || len(keys) == 0 {
+		return 0
+	}
+	n := keys[0].Count
+	for _, c := range keys {
+		n = min(n, c.Count)
+	}
+	return n
+}
 
 func (t topK) Key() string { return fmt.Sprintf("top_k:%d:%s", t.limit, t.outcome.key()) }
 
@@ -69,28 +84,34 @@ func (t topK) Update(p *Partial, in *Input) {
 
 func (t topK) Merge(p, q *Partial) {
 	if from, ok := q.Set.(*counts); ok {
-		t.add(grow[counts](p), from.keys, from.capped)
-		t.cap(p.Set.(*counts))
+		c := grow[counts](p)
+		t.add(c, from.keys, least(c.keys, c.capped), least(from.keys, from.capped))
+		c.capped = c.capped || from.capped
+		t.cap(c)
 	}
 }
 
-// add adds keys that are sorted.
-func (t topK) add(c *counts, y []Counted, capped bool) {
-	c.capped = c.capped || capped
+// add adds keys that are sorted. A key that one side lacks may have had up to mine or theirs there.
+func (t topK) add(c *counts, y []Counted, mine, theirs int64) {
 	x, out := c.keys, c.scratch[:0]
 	for len(x) > 0 && len(y) > 0 {
 		switch o := strings.Compare(x[0].Key, y[0].Key); {
 		case o < 0:
-			out, x = append(out, x[0]), x[1:]
+			out, x = append(out, Counted{x[0].Key, x[0].Count + theirs}), x[1:]
 		case o > 0:
-			out, y = append(out, y[0]), y[1:]
+			out, y = append(out, Counted{y[0].Key, y[0].Count + mine}), y[1:]
 		default:
 			out = append(out, Counted{x[0].Key, x[0].Count + y[0].Count})
 			x, y = x[1:], y[1:]
 		}
 	}
-	c.scratch = c.keys
-	c.keys = append(append(out, x...), y...)
+	for _, k := range x {
+		out = append(out, Counted{k.Key, k.Count + theirs})
+	}
+	for _, k := range y {
+		out = append(out, Counted{k.Key, k.Count + mine})
+	}
+	c.keys, c.scratch = out, c.keys
 }
 
 // cap drops the least frequent keys beyond the limit.
@@ -138,7 +159,9 @@ func (t topK) Fold(p *Partial, d *Decoder, _ float64) {
 		}
 	}
 	if d.Err == nil {
-		t.add(c, c.read, capped)
+		theirs := least(c.read, capped)
+		t.add(c, c.read, c.floor, theirs)
+		c.capped, c.floor = c.capped || capped, c.floor+theirs
 	}
 }
 
@@ -161,10 +184,33 @@ func (t topK) Skip(d *Decoder) {
 
 func (t topK) Finalize(p *Partial) Value {
 	c := grow[counts](p)
-	c.scratch = append(c.scratch[:0], c.keys...)
-	slices.SortFunc(c.scratch, byCount)
-	c.top = Top{Keys: c.scratch[:min(t.k, len(c.scratch))], Exact: !c.capped}
+	c.scratch = t.first(c.scratch[:0], c.keys)
+	c.top = Top{Keys: c.scratch, Exact: !c.capped}
 	return TopValue(&c.top)
+}
+
+// first adds the k most frequent keys to an empty list, in order. A short list is kept in order by
+// insertion; most keys are compared with its last one only.
+func (t topK) first(list, keys []Counted) []Counted {
+	if t.k > 64 {
+		list = append(list, keys...)
+		slices.SortFunc(list, byCount)
+		return list[:min(t.k, len(list))]
+	}
+	for _, x := range keys {
+		if len(list) == t.k {
+			if byCount(list[t.k-1], x) < 0 {
+				continue
+			}
+			list = list[:t.k-1]
+		}
+		i := len(list)
+		for list = append(list, x); i > 0 && byCount(x, list[i-1]) < 0; i-- {
+			list[i] = list[i-1]
+		}
+		list[i] = x
+	}
+	return list
 }
 
 // numberBytes returns an operand for hashing.

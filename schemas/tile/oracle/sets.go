@@ -89,7 +89,8 @@ func (w top) String() string {
 }
 
 // check accepts an answer that is exact, or one that says it is not, where a tile has met more keys
-// than it holds: its counts are off by no more than the events of such tiles.
+// than it holds: its counts are too high by no more than the events of such tiles divided by what a tile
+// holds.
 func (w top) check(got agg.Value) error {
 	g, ok := got.Top()
 	if got.Kind() != agg.KindTop || !ok {
@@ -106,7 +107,7 @@ func (w top) check(got agg.Value) error {
 	}
 	for _, k := range g.Keys {
 		i := slices.IndexFunc(w.keys, func(c agg.Counted) bool { return c.Key == k.Key })
-		if i < 0 || max(k.Count-w.keys[i].Count, w.keys[i].Count-k.Count) > w.capped {
+		if i < 0 || k.Count < w.keys[i].Count || k.Count > w.keys[i].Count+w.capped/int64(max(32, 4*w.n)) {
 			return differs(w, got)
 		}
 	}
