@@ -79,7 +79,6 @@ func (c Config) withDefaults() (Config, error) {
 		name    string
 		present bool
 	}{
-		{"Seeds", len(c.Seeds) > 0},
 		{"Partitions", c.Partitions > 0},
 		{"Redis", c.Redis != nil},
 		{"Catalogue", len(c.Catalogue.Features) > 0},

@@ -179,7 +179,7 @@ func (o *owner) bury(ctx context.Context, letters []DeadLetter) error {
 		position := event.Position{TopicID: o.fence.TopicID, Partition: o.partition, Offset: l.Offset}
 		records[i] = deadletter.FromLog(o.r.cfg.DeadLettersTopic, position, l.Rejection, l.Key, l.Value)
 	}
-	if err := o.r.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	if err := o.r.log.Bury(ctx, records); err != nil {
 		return fmt.Errorf("write %d dead letters of partition %d: %w", len(letters), o.partition, err)
 	}
 	return nil

@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/redis"
 )
 
@@ -20,23 +18,17 @@ func (e *haltError) Error() string { return e.text }
 
 func haltf(format string, args ...any) error { return &haltError{fmt.Sprintf(format, args...)} }
 
-// held is what Kafka holds of a partition now.
-type held struct {
-	topicID    string
-	start, end int64
-}
-
 // recover finds out where the partition stands, or opens a fence where there is none. Afterwards
 // o.fence is what Redis holds and the cache is empty; the caller seeks there.
 func (o *owner) recover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
 	o.cache.clear()
-	l, err := o.r.readLog(ctx, o.partition)
+	l, err := o.r.log.Held(ctx, o.partition)
 	if err != nil {
 		return err
 	}
-	o.end = l.end
+	o.end = l.End
 	o.r.metrics.roundTrips.Inc()
 	fence, raw, found, err := o.r.store.ReadFence(ctx, o.keys)
 	if err != nil {
@@ -52,37 +44,37 @@ func (o *owner) recover(ctx context.Context) error {
 }
 
 // check refuses a fence that the log cannot continue.
-func (o *owner) check(f redis.Fence, l held) error {
+func (o *owner) check(f redis.Fence, l Held) error {
 	const rebuild = "to rebuild the state from the floor, stop the live runners, delete the key %s in Redis and start them again"
 	switch {
-	case f.TopicID != l.topicID:
+	case f.TopicID != l.TopicID:
 		return haltf("partition %d: its live state is of topic id %s, but topic %s has id %s now, so it was deleted and created anew; "+rebuild,
-			o.partition, f.TopicID, o.r.cfg.Topic, l.topicID, o.keys.Fence())
-	case f.Next < l.start:
+			o.partition, f.TopicID, o.r.cfg.Topic, l.TopicID, o.keys.Fence())
+	case f.Next < l.Start:
 		return haltf("partition %d: live state has to continue at offset %d, but Kafka holds records from offset %d on only; "+
 			"raise the retention of topic %s, publish a generation whose cut lies behind that offset, then "+rebuild,
-			o.partition, f.Next, l.start, o.r.cfg.Topic, o.keys.Fence())
-	case f.Next > l.end:
+			o.partition, f.Next, l.Start, o.r.cfg.Topic, o.keys.Fence())
+	case f.Next > l.End:
 		return haltf("partition %d: live state has to continue at offset %d, but the log ends at %d, so Kafka lost records; "+rebuild,
-			o.partition, f.Next, l.end, o.keys.Fence())
+			o.partition, f.Next, l.End, o.keys.Fence())
 	}
 	return nil
 }
 
 // open creates the fence of a new incarnation at the floor.
-func (o *owner) open(ctx context.Context, l held) (redis.Fence, string, error) {
+func (o *owner) open(ctx context.Context, l Held) (redis.Fence, string, error) {
 	origin, err := o.r.cfg.Origin(ctx, o.partition)
 	if err != nil {
 		return redis.Fence{}, "", fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
 	}
-	if origin.Offset < l.start {
+	if origin.Offset < l.Start {
 		o.fence, o.raw = redis.Fence{Next: origin.Offset}, ""
 		return redis.Fence{}, "", haltf("partition %d: live state for the floor %d has to be filled from offset %d, but Kafka holds records from offset %d on only; "+
 			"raise the retention of topic %s and publish a generation whose cut lies behind that offset (`anabranch nightly`)%s",
-			o.partition, origin.Base, origin.Offset, l.start, o.r.cfg.Topic, o.r.beginning(origin))
+			o.partition, origin.Base, origin.Offset, l.Start, o.r.cfg.Topic, o.r.beginning(origin))
 	}
 	fence := redis.Fence{
-		TopicID: l.topicID, Base: origin.Base, Epoch: origin.Epoch, Next: origin.Offset, Target: l.end,
+		TopicID: l.TopicID, Base: origin.Base, Epoch: origin.Epoch, Next: origin.Offset, Target: l.End,
 		Incarnation: ulid.MustNewDefault(o.r.cfg.Clock()).String(),
 	}
 	o.r.metrics.roundTrips.Inc()
@@ -124,32 +116,6 @@ func (o *owner) verify(ctx context.Context) error {
 		return o.commit(ctx, f, nil)
 	}
 	return nil
-}
-
-// readLog asks Kafka what it holds of a partition.
-func (r *Runner) readLog(ctx context.Context, partition int32) (held, error) {
-	topic := r.cfg.Topic
-	details, err := kadm.NewClient(r.client).ListTopics(ctx, topic)
-	if err != nil {
-		return held{}, fmt.Errorf("look up topic %s: %w", topic, err)
-	}
-	if err := details.Error(); err != nil {
-		return held{}, fmt.Errorf("look up topic %s: %w", topic, err)
-	}
-	start, err := kafka.StartOffsets(ctx, r.client, topic)
-	if err != nil {
-		return held{}, err
-	}
-	end, err := kafka.EndOffsets(ctx, r.client, topic)
-	if err != nil {
-		return held{}, err
-	}
-	first, known := start[partition]
-	last, knownEnd := end[partition]
-	if !known || !knownEnd {
-		return held{}, fmt.Errorf("topic %s has no partition %d", topic, partition)
-	}
-	return held{kafka.HexID(details[topic].ID), first, last}, nil
 }
 
 // The delays between attempts to recover.

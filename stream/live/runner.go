@@ -22,6 +22,7 @@ type Runner struct {
 	store     *redis.Store
 	metrics   *metrics
 	client    *kgo.Client
+	log       Log
 	complaint string // the last one, so that it is not repeated
 
 	mu     sync.Mutex
@@ -32,6 +33,13 @@ type Runner struct {
 
 // New returns a runner that does nothing yet.
 func New(cfg Config) (*Runner, error) {
+	if len(cfg.Seeds) == 0 {
+		return nil, errors.New("live runner: Config.Seeds is required")
+	}
+	return newRunner(cfg)
+}
+
+func newRunner(cfg Config) (*Runner, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -66,7 +74,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	r.mu.Lock() // the client joins its group at once and may call assigned, which needs r.client
 	client, err := kafka.Dial(r.cfg.Seeds, r.cfg.Logger, append(opts, r.cfg.KafkaOptions...)...)
-	r.client = client
+	r.client, r.log = client, kafkaLog{client, r.cfg.Topic}
 	r.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("live runner: %w", err)
