@@ -99,6 +99,12 @@ type Decaying interface {
 	Scale(age int64) float64
 }
 
+// Latest is a monoid that answers with the latest events only, so that older tiles need not be read.
+type Latest interface {
+	// Enough reports whether events before instant t, Unix ms, cannot change p's answer any more.
+	Enough(p *Partial, t int64) bool
+}
+
 // For returns the monoid of a definition whose field has the type.
 func For(d feature.Definition, t feature.Type) (Monoid, error) {
 	number := t.Kind != feature.Text

@@ -83,3 +83,6 @@ func (x edge) Finalize(p *Partial) Value {
 	}
 	return x.integer(p.C>>63, uint64(p.C))
 }
+
+// Enough implements Latest.
+func (x edge) Enough(p *Partial, t int64) bool { return !x.first && p.N > 0 && p.A >= t }

@@ -220,3 +220,9 @@ func (x lastN) Finalize(p *Partial) Value {
 	}
 	return InteractionsValue(&l.shown)
 }
+
+// Enough implements Latest.
+func (x lastN) Enough(p *Partial, t int64) bool {
+	l, ok := p.Set.(*latest)
+	return ok && len(l.entries) >= x.n && l.last(x.n)[0].time >= t
+}

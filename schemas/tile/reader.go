@@ -34,6 +34,7 @@ type window struct {
 	from, to int64 // tile numbers
 	width    int64
 
+	latest   agg.Latest   // nil where every tile counts
 	decaying agg.Decaying // nil where tiles do not decay
 	scale    float64      // of the last tile at t
 	steps    []float64    // what each tile further back decays by, since exponentials take time
@@ -61,6 +62,7 @@ func (p *Plan) NewReader() *Reader {
 		}
 		w := &r.windows[i]
 		w.width = p.Series[f.Series].Width
+		w.latest, _ = f.Monoid.(agg.Latest)
 		if w.decaying, _ = f.Monoid.(agg.Decaying); w.decaying != nil {
 			for k := range int64(f.Def.Window)/w.width + 2 {
 				w.steps = append(w.steps, w.decaying.Scale(k*w.width))
@@ -201,7 +203,7 @@ func (r *Reader) fold(i int, h *header) {
 		if k > 0 {
 			t -= int64(d.Uint())
 		}
-		if t < w.from || d.Err != nil {
+		if t < w.from || d.Err != nil || r.enough(i, t) {
 			return
 		}
 		if w.decaying != nil && t <= w.to {
@@ -216,6 +218,12 @@ func (r *Reader) fold(i int, h *header) {
 			m.Skip(d)
 		}
 	}
+}
+
+// enough reports whether neither tile t nor older ones can change the answer of the i-th feature.
+func (r *Reader) enough(i int, t int64) bool {
+	w := &r.windows[i]
+	return w.latest != nil && w.width > 0 && r.grouped[i] == nil && w.latest.Enough(&r.single[i], (t+1)*w.width)
 }
 
 // fold adds the keys of one tile, or passes over them.
