@@ -72,8 +72,14 @@ func spec() hashagg.Spec {
 	return hashagg.Spec{
 		Keys: []hashagg.Kind{hashagg.Text, hashagg.Int},
 		Aggregates: []hashagg.Aggregate{
-			{Op: hashagg.Count}, {Op: hashagg.Count}, {Op: hashagg.Sum}, {Op: hashagg.Min}, {Op: hashagg.Max},
-			{Op: hashagg.Sum, Float: true}, {Op: hashagg.Min, Float: true}, {Op: hashagg.Max, Float: true},
+			{Op: hashagg.Count},
+			{Op: hashagg.Count},
+			{Op: hashagg.Sum},
+			{Op: hashagg.Min},
+			{Op: hashagg.Max},
+			{Op: hashagg.Sum, Float: true},
+			{Op: hashagg.Min, Float: true},
+			{Op: hashagg.Max, Float: true},
 		},
 	}
 }

@@ -160,11 +160,11 @@ func (c *chunk) data(data, levels []byte, n, rows int, d *schema.Column, e parqu
 	case c.text != nil:
 		return c.texts(data, n, valid)
 	case d.PhysicalType() == parquet.Types.Int32:
-		return plain(&c.ints.Values, data, 4, n, present, valid, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) })
+		return plain(&c.ints.Values, data, 4, present, valid, func(b []byte) int64 { return int64(int32(binary.LittleEndian.Uint32(b))) })
 	case c.ints != nil:
-		return plain(&c.ints.Values, data, 8, n, present, valid, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
+		return plain(&c.ints.Values, data, 8, present, valid, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
 	}
-	return plain(&c.floats.Values, data, 8, n, present, valid, func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
+	return plain(&c.floats.Values, data, 8, present, valid, func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
 }
 
 // levels reads which of the next n rows are null and returns how many are not. The column has
@@ -221,8 +221,8 @@ func (c *chunk) numbered(data []byte, present int, valid []bool) error {
 	return nil
 }
 
-// plain appends n numbers, of which data holds those that are present, size bytes each.
-func plain[T any](to *[]T, data []byte, size, n, present int, valid []bool, decode func([]byte) T) error {
+// plain appends the numbers of a page: data holds those that are present, size bytes each.
+func plain[T any](to *[]T, data []byte, size, present int, valid []bool, decode func([]byte) T) error {
 	if len(data) != size*present {
 		return fmt.Errorf("a page of %d bytes for %d numbers", len(data), present)
 	}

@@ -41,7 +41,7 @@ func batchParts() []batchPart {
 }
 
 func runBatch(ctx context.Context, out *report) error {
-	log := slog.New(tint.NewHandler(os.Stderr, nil))
+	log := slog.New(tint.NewTextHandler(os.Stderr, nil))
 	scales, err := batchScales(os.Getenv("SCALE"))
 	if err != nil {
 		return err

@@ -34,8 +34,11 @@ func (p Params) check() error {
 		name       string
 		value, max int64
 	}{
-		{"rows", p.Rows, 1 << 36}, {"days", int64(p.Days), 10_000}, {"partitions", int64(p.Partitions), 4096},
-		{"users", int64(p.Users), 1 << 28}, {"items", int64(p.Items), 1 << 28},
+		{"rows", p.Rows, 1 << 36},
+		{"days", int64(p.Days), 10_000},
+		{"partitions", int64(p.Partitions), 4096},
+		{"users", int64(p.Users), 1 << 28},
+		{"items", int64(p.Items), 1 << 28},
 	} {
 		if f.value < 1 || f.value > f.max {
 			return fmt.Errorf("generate a raw archive: %s is %d: 1 to %d is accepted", f.name, f.value, f.max)

@@ -35,8 +35,10 @@ type day struct {
 }
 
 func newDay(p Params, epoch int, partition int32, h *home, c *catalog) day {
-	return day{p: p, epoch: epoch, partition: partition, home: h, catalog: c,
-		rng: rand.New(rand.NewPCG(p.Seed, uint64(epoch)<<32|uint64(partition)))}
+	return day{
+		p: p, epoch: epoch, partition: partition, home: h, catalog: c,
+		rng: rand.New(rand.NewPCG(p.Seed, uint64(epoch)<<32|uint64(partition))),
+	}
 }
 
 // rows returns n rows in the order of the log.
