@@ -126,10 +126,10 @@ func joined(t testing.TB, c feature.Catalogue) (read func() []agg.Value, viewByt
 	r := p.NewReader()
 	return func() []agg.Value {
 		r.Begin(now)
-		if err := r.AddView(view); err != nil {
+		if _, err := r.AddState(state, 1); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.AddState(state, 1); err != nil {
+		if err := r.AddView(view); err != nil { // last: lists that are full of live events leave it alone
 			t.Fatal(err)
 		}
 		return r.Values()

@@ -14,9 +14,12 @@ import (
 // one read to the next. Use one a goroutine:
 //
 //	r.Begin(t)
-//	r.AddView(view)            // of a generation with cut n
 //	r.AddState(blob, n)        // its epochs ≥ n; once for each partition
+//	r.AddView(view)            // of a generation with cut n
 //	values := r.Values()
+//
+// The order does not matter for the answers. States first is faster: lists that live events have filled do not
+// look into the view.
 type Reader struct {
 	plan     *Plan
 	windows  []window
