@@ -49,7 +49,7 @@ type Dialect interface {
 	// is never NULL.
 	Edge(x, where string, last, whole bool) string
 	Latest(x, where string, n int, whole bool) string
-	// List is an array of x in the given order, of at most n (0: all) rows of the condition.
+	// List is an array of x in the given order ("": any), of at most n (0: all) rows of the condition.
 	List(x, where, order string, n int) string
 	// Struct is a struct of named expressions: value, name, value, name…
 	Struct(pairs ...string) string

@@ -90,7 +90,10 @@ func (duck) Latest(x, where string, n int, whole bool) string {
 }
 
 func (duck) List(x, where, order string, n int) string {
-	list := fmt.Sprintf("list(%s ORDER BY %s)%s", x, order, filter(where))
+	if order != "" {
+		order = " ORDER BY " + order
+	}
+	list := fmt.Sprintf("list(%s%s)%s", x, order, filter(where))
 	if n > 0 {
 		list = fmt.Sprintf("(%s)[1:%d]", list, n)
 	}

@@ -33,7 +33,7 @@ func Events(d Dialect, c feature.Catalogue, s Source) (string, error) {
 }
 
 func cutComment(d Dialect) string {
-	return fmt.Sprintf("%s: only records of epochs below it count; NULL: all.", d.Param("cut_epoch"))
+	return fmt.Sprintf("%s: only records of epochs below it count (NULL: all).", d.Param("cut_epoch"))
 }
 
 // events adds the parts that end in `event`, the events that count.
@@ -42,10 +42,10 @@ func (c *catalogue) events(q *query, s Source) {
 		q.with("event", "The events that count, as Events found them.", "SELECT * FROM "+s.Table)
 		return
 	}
-	q.with("valid", "Valid records of the epochs that count. Fields are read as JSON or columns have them.", c.valid(s))
+	q.with("valid", "Valid records of the epochs that count, with the fields that features need (NULL: absent).", c.valid(s))
 	q.with("numbered", "Each record's number among its user's, in the order of the log.",
 		"SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n\nFROM valid")
-	q.with("repeated", "How far back its user sent the same event id last, in records and in epochs; NULL: never.", repeated)
+	q.with("repeated", "How far back its user sent the same event id last, in records and in epochs (NULL: never).", repeated)
 	comment := fmt.Sprintf("The duplicate rule: an id seen among the %d records before, in the same or the preceding epoch, is\n"+
 		"the same event. Fields take their declared types: whole numbers and decimals, as units, are INT64.", tile.RecentCap)
 	q.with("event", comment, c.distinct(s))

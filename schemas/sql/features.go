@@ -142,7 +142,7 @@ func (c *catalogue) groups(q *query) []string {
 			}
 			lists.add(c.List(c.Struct("key", "key", name, "value"), n+" > 0", name+" DESC, key", 0), name)
 		}
-		q.with("by_"+key, fmt.Sprintf("Features by %s; __n: of how many events.", by),
+		q.with("by_"+key, fmt.Sprintf("Features by %s, and as __n of how many events.", by),
 			each.String()+"\nFROM windowed\nWHERE "+key+" IS NOT NULL\nGROUP BY member, key")
 		name := "groups_by_" + key
 		q.with(name, "Their groups a member, largest first.", lists.String()+"\nFROM by_"+key+"\nGROUP BY member")

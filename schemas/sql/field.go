@@ -9,7 +9,7 @@ import (
 )
 
 // limit is 2^53, from which on whole numbers are absent (feature.Type.Units).
-const limit = "9007199254740992"
+const limit = "POW(2, 53)"
 
 // catalogue is what is compiled of a catalogue for one entity.
 type catalogue struct {

@@ -45,16 +45,23 @@ func (google) Decimal(x string, scale int, exact bool) string {
 	return "CAST(" + x + " AS NUMERIC) / " + power(scale)
 }
 
-func (google) JSONText(column, key string) string {
-	return fmt.Sprintf(`IF(JSON_QUERY(%s, %s) LIKE '"%%', NULLIF(JSON_VALUE(%[1]s, %[2]s), ''), NULL)`, column, path(key))
+func (g google) JSONText(column, key string) string {
+	return g.json(column, key, "NULLIF(%s, '')", "NULL")
 }
 
-func (google) JSONNumber(column, key string) string {
-	return fmt.Sprintf(`IF(JSON_QUERY(%s, %s) LIKE '"%%', NULL, SAFE_CAST(JSON_VALUE(%[1]s, %[2]s) AS FLOAT64))`, column, path(key))
+func (g google) JSONNumber(column, key string) string {
+	return g.json(column, key, "NULL", "SAFE_CAST(%s AS FLOAT64)")
 }
 
-func (google) JSONFlag(column, key string) string {
-	return fmt.Sprintf(`CASE JSON_QUERY(%s, %s) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END`, column, path(key))
+func (g google) JSONFlag(column, key string) string {
+	return g.json(column, key, "NULL", "CASE %s WHEN 'true' THEN 1 WHEN 'false' THEN 0 END")
+}
+
+// json reads an entry's value by whether it is a text: JSON_QUERY keeps the quotes.
+func (google) json(column, key, text, other string) string {
+	of := fmt.Sprintf("(%s, %s)", column, path(key))
+	value := func(form string) string { return strings.ReplaceAll(form, "%s", "JSON_VALUE"+of) }
+	return "IF(JSON_QUERY" + of + " LIKE '\"%', " + value(text) + ", " + value(other) + ")"
 }
 
 func (google) Count(where string) string {
@@ -90,11 +97,13 @@ func (g google) Latest(x, where string, n int, _ bool) string {
 }
 
 func (google) List(x, where, order string, n int) string {
-	limit := ""
-	if n > 0 {
-		limit = fmt.Sprintf(" LIMIT %d", n)
+	if order != "" {
+		order = " ORDER BY " + order
 	}
-	return fmt.Sprintf("ARRAY_AGG(%s IGNORE NULLS ORDER BY %s%s)", when(where, x), order, limit)
+	if n > 0 {
+		order += fmt.Sprintf(" LIMIT %d", n)
+	}
+	return fmt.Sprintf("ARRAY_AGG(%s IGNORE NULLS%s)", when(where, x), order)
 }
 
 func (google) Struct(pairs ...string) string {

@@ -105,10 +105,10 @@ type selection struct {
 	notes string // of the next expression
 }
 
-// note puts a comment before the next expression.
+// note puts a comment before the next expression, without what might end a statement for a simple tool.
 func (s *selection) note(text string) {
 	if text != "" {
-		s.notes = "-- " + strings.Join(strings.Fields(text), " ") + "\n  "
+		s.notes = "-- " + strings.ReplaceAll(strings.Join(strings.Fields(text), " "), ";", ",") + "\n  "
 	}
 }
 

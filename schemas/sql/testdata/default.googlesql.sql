@@ -1,7 +1,7 @@
 -- Features of user at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -24,7 +24,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -43,8 +43,8 @@ event AS (
     event_time,
     seq,
     value,
-    IF(ABS(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100) AS INT64), NULL) AS price_e2,
-    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
+    IF(ABS(ROUND(IF(ABS(price_e2) < POW(2, 53), price_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(price_e2) < POW(2, 53), price_e2, NULL) * 100) AS INT64), NULL) AS price_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
     category
   FROM repeated
   WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
@@ -117,7 +117,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by category; __n: of how many events.
+-- Features by category, and as __n of how many events.
 by_category AS (
   SELECT
     member,
@@ -203,9 +203,9 @@ FROM feature
 ;
 
 -- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -228,7 +228,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -248,8 +248,8 @@ event AS (
     seq,
     value,
     context_device,
-    IF(ABS(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(price_e2) < 9007199254740992, price_e2, NULL) * 100) AS INT64), NULL) AS price_e2,
-    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS INT64), NULL) AS value_e2
+    IF(ABS(ROUND(IF(ABS(price_e2) < POW(2, 53), price_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(price_e2) < POW(2, 53), price_e2, NULL) * 100) AS INT64), NULL) AS price_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100) AS INT64), NULL) AS value_e2
   FROM repeated
   WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
 ),
@@ -311,7 +311,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by context.device; __n: of how many events.
+-- Features by context.device, and as __n of how many events.
 by_context_device AS (
   SELECT
     member,
@@ -384,9 +384,9 @@ FROM feature
 ;
 
 -- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -406,7 +406,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,

@@ -1,7 +1,7 @@
 -- Features of user at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -12,7 +12,7 @@ valid AS (
     UNIX_MILLIS(event_time) AS event_time,
     seq,
     value,
-    CASE JSON_QUERY(properties, '$."autoplay"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS properties_autoplay,
+    IF(JSON_QUERY(properties, '$."autoplay"') LIKE '"%', NULL, CASE JSON_VALUE(properties, '$."autoplay"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS properties_autoplay,
     IF(JSON_QUERY(properties, '$."seconds"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."seconds"') AS FLOAT64)) AS properties_seconds,
     NULLIF(category, '') AS category,
     IF(JSON_QUERY(properties, '$."artist"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."artist"'), ''), NULL) AS properties_artist
@@ -25,7 +25,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -45,7 +45,7 @@ event AS (
     seq,
     value,
     properties_autoplay,
-    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < 9007199254740992, CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
+    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < POW(2, 53), CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
     category,
     properties_artist
   FROM repeated
@@ -108,7 +108,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by category; __n: of how many events.
+-- Features by category, and as __n of how many events.
 by_category AS (
   SELECT
     member,
@@ -187,9 +187,9 @@ FROM feature
 ;
 
 -- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -211,7 +211,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -230,7 +230,7 @@ event AS (
     event_time,
     seq,
     value,
-    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < 9007199254740992, CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
+    IF(properties_seconds = TRUNC(properties_seconds) AND ABS(properties_seconds) < POW(2, 53), CAST(properties_seconds AS INT64), NULL) AS properties_seconds,
     context_device
   FROM repeated
   WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
@@ -278,7 +278,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by context.device; __n: of how many events.
+-- Features by context.device, and as __n of how many events.
 by_context_device AS (
   SELECT
     member,
@@ -323,9 +323,9 @@ FROM feature
 ;
 
 -- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -345,7 +345,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,

@@ -1,7 +1,7 @@
 -- Distinct valid events with typed fields. DuckDB, generated from the feature catalogue.
--- $cut_epoch: only records of epochs below it count; NULL: all.
+-- $cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -30,7 +30,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -49,12 +49,12 @@ event AS (
     event_time,
     seq,
     value,
-    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS BIGINT), NULL) AS value_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100) AS BIGINT), NULL) AS value_e2,
     category,
-    IF(price_int = TRUNC(price_int) AND ABS(price_int) < 9007199254740992, CAST(price_int AS BIGINT), NULL) AS price_int,
+    IF(price_int = TRUNC(price_int) AND ABS(price_int) < POW(2, 53), CAST(price_int AS BIGINT), NULL) AS price_int,
     properties_float,
     properties_flag,
-    IF(properties_until = TRUNC(properties_until) AND ABS(properties_until) < 9007199254740992, CAST(properties_until AS BIGINT), NULL) AS properties_until,
+    IF(properties_until = TRUNC(properties_until) AND ABS(properties_until) < POW(2, 53), CAST(properties_until AS BIGINT), NULL) AS properties_until,
     properties_a_b,
     properties_a_b_2,
     context_device
@@ -202,7 +202,7 @@ counted AS (
 SELECT
   member,
   tile,
-  (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:32] AS "top_30d"
+  list(struct_pack(key := key, count := count)) AS "top_30d"
 FROM counted
 GROUP BY member, tile
 ;
@@ -286,7 +286,7 @@ counted AS (
 SELECT
   member,
   tile,
-  (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:80] AS "top_items"
+  list(struct_pack(key := key, count := count)) AS "top_items"
 FROM counted
 GROUP BY member, tile
 ;

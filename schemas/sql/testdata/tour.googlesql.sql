@@ -1,7 +1,7 @@
 -- Features of user at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -16,7 +16,7 @@ valid AS (
     NULLIF(category, '') AS category,
     price AS price_int,
     IF(JSON_QUERY(properties, '$."float"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."float"') AS FLOAT64)) AS properties_float,
-    CASE JSON_QUERY(properties, '$."flag"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS properties_flag,
+    IF(JSON_QUERY(properties, '$."flag"') LIKE '"%', NULL, CASE JSON_VALUE(properties, '$."flag"') WHEN 'true' THEN 1 WHEN 'false' THEN 0 END) AS properties_flag,
     IF(JSON_QUERY(properties, '$."until"') LIKE '"%', NULL, SAFE_CAST(JSON_VALUE(properties, '$."until"') AS FLOAT64)) AS properties_until,
     IF(JSON_QUERY(properties, '$."a-b"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."a-b"'), ''), NULL) AS properties_a_b,
     IF(JSON_QUERY(properties, '$."a_b"') LIKE '"%', NULLIF(JSON_VALUE(properties, '$."a_b"'), ''), NULL) AS properties_a_b_2,
@@ -30,7 +30,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -49,12 +49,12 @@ event AS (
     event_time,
     seq,
     value,
-    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
     category,
-    IF(price_int = TRUNC(price_int) AND ABS(price_int) < 9007199254740992, CAST(price_int AS INT64), NULL) AS price_int,
+    IF(price_int = TRUNC(price_int) AND ABS(price_int) < POW(2, 53), CAST(price_int AS INT64), NULL) AS price_int,
     properties_float,
     properties_flag,
-    IF(properties_until = TRUNC(properties_until) AND ABS(properties_until) < 9007199254740992, CAST(properties_until AS INT64), NULL) AS properties_until,
+    IF(properties_until = TRUNC(properties_until) AND ABS(properties_until) < POW(2, 53), CAST(properties_until AS INT64), NULL) AS properties_until,
     properties_a_b,
     properties_a_b_2,
     context_device
@@ -113,7 +113,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by category; __n: of how many events.
+-- Features by category, and as __n of how many events.
 by_category AS (
   SELECT
     member,
@@ -188,9 +188,9 @@ FROM feature
 ;
 
 -- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -212,7 +212,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
@@ -231,7 +231,7 @@ event AS (
     event_time,
     seq,
     value,
-    IF(ABS(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100)) < 9007199254740992, CAST(ROUND(IF(ABS(value_e2) < 9007199254740992, value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
+    IF(ABS(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100)) < POW(2, 53), CAST(ROUND(IF(ABS(value_e2) < POW(2, 53), value_e2, NULL) * 100) AS INT64), NULL) AS value_e2,
     context_device
   FROM repeated
   WHERE (records_back IS NULL OR records_back > 128 OR epochs_back > 1)
@@ -257,7 +257,7 @@ plain AS (
   FROM windowed
   GROUP BY member
 ),
--- Features by context.device; __n: of how many events.
+-- Features by context.device, and as __n of how many events.
 by_context_device AS (
   SELECT
     member,
@@ -284,9 +284,9 @@ LEFT JOIN groups_by_context_device USING (member)
 ;
 
 -- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
--- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count; NULL: all.
+-- @as_of: the instant, Unix ms. @cut_epoch: only records of epochs below it count (NULL: all).
 WITH
--- Valid records of the epochs that count. Fields are read as JSON or columns have them.
+-- Valid records of the epochs that count, with the fields that features need (NULL: absent).
 valid AS (
   SELECT
     event_id,
@@ -306,7 +306,7 @@ numbered AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY epoch, seq) AS n
   FROM valid
 ),
--- How far back its user sent the same event id last, in records and in epochs; NULL: never.
+-- How far back its user sent the same event id last, in records and in epochs (NULL: never).
 repeated AS (
   SELECT
     *,
