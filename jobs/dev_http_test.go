@@ -156,7 +156,9 @@ func (d *running) features(user string) string {
 	if err := json.Unmarshal(a.body, &body); err != nil || a.status != http.StatusOK || len(body.Features) < 5 {
 		d.t.Fatalf("features of %s: %d %.300s", user, a.status, a.body)
 	}
-	delete(body.Features, "category_affinity")
+	for _, decaying := range []string{"category_affinity", "activity", "spend_decayed"} {
+		delete(body.Features, decaying)
+	}
 	return fmt.Sprint(body.Features)
 }
 

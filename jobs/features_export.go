@@ -16,7 +16,7 @@ import (
 type exportFeaturesCmd struct {
 	bucketFlags
 	definitions
-	Spine string   `required:"" type:"existingfile" placeholder:"FILE" help:"CSV or JSON lines with user_id or item_id (or both), time, and any other columns, such as labels."`
+	Spine string   `required:"" placeholder:"FILE" help:"CSV or JSON lines with user_id or item_id (or both), time, and any other columns, such as labels."`
 	Out   string   `required:"" placeholder:"FILE" help:"Where to write: .parquet, .csv or .jsonl."`
 	Only  []string `placeholder:"NAME" help:"Only these features."`
 }

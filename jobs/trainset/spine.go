@@ -42,6 +42,7 @@ type Row struct {
 	User, Item string // "" where the spine has no such column
 	Time       int64  // Unix ms
 	Cells      []string
+	JSON       []string // the cells as they stand in JSON lines, nil for CSV
 }
 
 // Member returns the row's user or item.
@@ -142,12 +143,13 @@ func (s *Spine) readJSON(in io.Reader) error {
 
 // addObject adds a JSON object, which has the columns of the first one at most.
 func (s *Spine) addObject(object map[string]jsontext.Value) error {
-	cells := make([]string, len(s.Columns))
+	cells, raw := make([]string, len(s.Columns)), make([]string, len(s.Columns))
 	for name, v := range object {
 		i, known := slices.BinarySearch(s.Columns, name)
 		if !known {
 			return fmt.Errorf("column %q is not in the first object", api.Clip(name))
 		}
+		raw[i] = string(v)
 		switch v.Kind() {
 		case '"':
 			if err := json.Unmarshal(v, &cells[i]); err != nil {
@@ -158,7 +160,11 @@ func (s *Spine) addObject(object map[string]jsontext.Value) error {
 			cells[i] = string(v)
 		}
 	}
-	return s.add(cells)
+	if err := s.add(cells); err != nil {
+		return err
+	}
+	s.Rows[len(s.Rows)-1].JSON = raw
+	return nil
 }
 
 func (s *Spine) checkColumns() error {

@@ -143,7 +143,7 @@ func (j *jsonFormat) write(r *Row, values []agg.Value) (err error) {
 		if line, err = member(line, name, i == 0); err != nil {
 			return err
 		}
-		if line, err = jsontext.AppendQuote(line, r.Cells[i]); err != nil {
+		if line, err = appendCell(line, r, i); err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
 	}
@@ -156,6 +156,17 @@ func (j *jsonFormat) write(r *Row, values []agg.Value) (err error) {
 	j.line = append(line, '}', '\n')
 	_, err = j.out.Write(j.line)
 	return err
+}
+
+// appendCell writes a cell of the spine as it stood there.
+func appendCell(line []byte, r *Row, i int) ([]byte, error) {
+	switch {
+	case r.JSON == nil:
+		return jsontext.AppendQuote(line, r.Cells[i])
+	case r.JSON[i] == "":
+		return append(line, "null"...), nil
+	}
+	return append(line, r.JSON[i]...), nil
 }
 
 // member begins a member of an object.
