@@ -11,6 +11,8 @@ LDFLAGS  := -s -w -X github.com/anabranch/anabranch/jobs.version=$(VERSION)
 CGO      := $(if $(RACE),1,0)
 TESTFLAGS ?=
 FUZZTIME ?= 30s
+SEEDS    ?= 1000
+SEED     ?= 1
 LINT     := $(GO) tool -modfile=scripts/tools/go.mod golangci-lint
 
 # $(call timed,NAME,COMMAND) runs the command and prints how long it took, whether it passed or not.
@@ -66,6 +68,10 @@ integration: ## Run the tests that need real servers (Kafka, Redis, S3, Chromium
 .PHONY: bench
 bench: ## Measure one suite: make bench SUITE=name [JSON=FILE]; without SUITE, list them
 	@$(GO) run ./scripts/bench $(if $(SUITE),-suite '$(SUITE)') $(if $(JSON),-json '$(JSON)')
+
+.PHONY: sim
+sim: ## Simulate the pipeline on a virtual clock (SEEDS=1000 SEED=1), failures shrink and print their seed
+	$(call timed,sim,$(GO) run ./scripts/sim -seeds $(SEEDS) -seed $(SEED))
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
