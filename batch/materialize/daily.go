@@ -3,6 +3,7 @@ package materialize
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"math"
 	"slices"
 
@@ -184,12 +185,8 @@ func (s *segment) countUsers() (users int64) {
 
 // write puts the rows into runs: by date, day, id and type; popularity by date and id.
 func (d *dailyBuilder) write(daily, popularity *run) error {
-	// Entities are in order already, so a stable sort by date and day is all that is missing.
-	slices.SortStableFunc(d.rows, func(a, b dailyRow) int {
-		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.day, b.day))
-	})
 	var key, value []byte
-	for i := range d.rows {
+	for _, i := range byDays(len(d.rows), func(i int) (int32, int32) { return d.rows[i].date, d.rows[i].day }) {
 		r := &d.rows[i]
 		key = appendDay(appendDay(key[:0], r.date), r.day)
 		key = append(append(key, d.ids[r.entity]...), 0) // no id holds a control character
@@ -199,8 +196,7 @@ func (d *dailyBuilder) write(daily, popularity *run) error {
 			return err
 		}
 	}
-	slices.SortStableFunc(d.popular, func(a, b popularRow) int { return cmp.Compare(a.date, b.date) })
-	for i := range d.popular {
+	for _, i := range byDays(len(d.popular), func(i int) (int32, int32) { return d.popular[i].date, 0 }) {
 		r := &d.popular[i]
 		key = append(appendDay(key[:0], r.date), d.ids[r.entity]...)
 		value = appendSums(value[:0], r.events, r.users, r.score)
@@ -209,6 +205,32 @@ func (d *dailyBuilder) write(daily, popularity *run) error {
 		}
 	}
 	return nil
+}
+
+// byDays returns the order of n rows by date and day. Rows of the same ones keep their order, which is that of
+// ids. There are few days, so it counts.
+func byDays(n int, of func(int) (date, day int32)) []int32 {
+	type days struct{ date, day int32 }
+	starts := map[days]int32{}
+	for i := range n {
+		date, day := of(i)
+		starts[days{date, day}]++
+	}
+	order := slices.SortedFunc(maps.Keys(starts), func(a, b days) int {
+		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.day, b.day))
+	})
+	next := int32(0)
+	for _, d := range order {
+		next, starts[d] = next+starts[d], next
+	}
+	out := make([]int32, n)
+	for i := range n {
+		date, day := of(i)
+		d := days{date, day}
+		out[starts[d]] = int32(i)
+		starts[d]++
+	}
+	return out
 }
 
 // appendDay writes a day so that bytes order as days do.

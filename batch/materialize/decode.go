@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -36,6 +37,7 @@ type decoder struct {
 	cats    numberer
 
 	itemHash []uint64 // of each row
+	valid    []int32  // rows of the group at hand
 	rejected int64
 }
 
@@ -94,13 +96,44 @@ func (f *File) check(footer rawparquet.Footer) error {
 	return nil
 }
 
-// group appends the valid rows of a row group. Next is the lowest offset that may follow.
+// group appends the valid rows of a row group, a column at a time. Next is the lowest offset that may follow.
 func (d *decoder) group(f *File, number int, g *rawparquet.Group, next *int64, first int64) error {
-	d.kinds.begin(g.Type)
-	d.items.begin(g.ItemID)
-	if g.Category != nil {
-		d.cats.begin(g.Category)
+	if err := d.choose(f, g, next); err != nil {
+		return err
 	}
+	c := d.rows
+	at := c.Rows
+	c.Rows += len(d.valid)
+	for i := range c.Ints {
+		c.Ints[i] = extend(c.Ints[i], len(d.valid))
+	}
+	row, file, offset := c.Ints[colRow][at:], c.Ints[colFile][at:], c.Ints[colOffset][at:]
+	time, event, user := c.Ints[colTime][at:], c.Ints[colEvent][at:], c.Ints[colUser][at:]
+	for n, i := range d.valid {
+		row[n], file[n], offset[n] = first+int64(i), int64(number), g.Offset.Values[i]
+		time[n] = g.EventTime.Values[i]
+		event[n] = int64(hashText(g.EventID.At(int(i))))
+		id := g.UserID.At(int(i))
+		user[n] = int64(hashText(id))
+		c.Texts[colUserID].Add(id)
+	}
+	d.itemHash = extend(d.itemHash, len(d.valid))
+	d.items.number(g.ItemID, d.valid, c.Ints[colItem][at:], d.itemHash[at:])
+	d.kinds.number(g.Type, d.valid, c.Ints[colKind][at:], nil)
+	d.cats.number(g.Category, d.valid, c.Ints[colCategory][at:], nil)
+	c.Floats[colValue] = appendFloats(c.Floats[colValue], g.Value, d.valid)
+	c.Floats[colPrice] = appendFloats(c.Floats[colPrice], g.Price, d.valid)
+	if g.SessionID != nil {
+		for _, i := range d.valid {
+			c.Texts[colSession].Add(g.SessionID.At(int(i)))
+		}
+	}
+	return d.addExtras(g)
+}
+
+// choose finds the valid rows of a group.
+func (d *decoder) choose(f *File, g *rawparquet.Group, next *int64) error {
+	d.valid = d.valid[:0]
 	for i := range g.Rows {
 		offset := g.Offset.Values[i]
 		if offset < *next || f.Import < 0 && offset >= f.End {
@@ -114,80 +147,59 @@ func (d *decoder) group(f *File, number int, g *rawparquet.Group, next *int64, f
 		if g.UserID.Null(i) || g.ItemID.Null(i) || g.Type.Null(i) || g.EventID.Null(i) || g.EventTime.Null(i) {
 			return fmt.Errorf("offset %d is neither rejected nor a whole event", offset)
 		}
-		if err := d.row(g, i, number, first+int64(i)); err != nil {
-			return fmt.Errorf("offset %d: %w", offset, err)
-		}
+		d.valid = append(d.valid, int32(i))
 	}
 	return nil
 }
 
-// row appends one valid row.
-func (d *decoder) row(g *rawparquet.Group, i, file int, ordinal int64) error {
-	c := d.rows
-	user := g.UserID.At(i)
-	item, itemHash := d.items.at(i)
-	kind, _ := d.kinds.at(i)
-	category := uint32(0)
-	if g.Category != nil && !g.Category.Null(i) {
-		category, _ = d.cats.at(i)
+// extend lengthens a slice by n entries of any content.
+func extend[T any](s []T, n int) []T { return slices.Grow(s, n)[:len(s)+n] }
+
+// appendFloats appends the numbers of an optional column, NaN where one is absent.
+func appendFloats(into []float64, c *column.Floats, rows []int32) []float64 {
+	absent := math.NaN()
+	for _, i := range rows {
+		if c == nil || c.Null(int(i)) {
+			into = append(into, absent)
+		} else {
+			into = append(into, c.Values[i])
+		}
 	}
-	ints := [intColumns]int64{
-		colRow: ordinal, colFile: int64(file), colOffset: g.Offset.Values[i], colTime: g.EventTime.Values[i],
-		colKind: int64(kind), colCategory: int64(category), colItem: int64(item),
-		colEvent: int64(hashText(g.EventID.At(i))), colUser: int64(hashText(user)),
-	}
-	for n, v := range ints {
-		c.Ints[n] = append(c.Ints[n], v)
-	}
-	d.itemHash = append(d.itemHash, itemHash)
-	c.Floats[colValue] = append(c.Floats[colValue], float(g.Value, i))
-	c.Floats[colPrice] = append(c.Floats[colPrice], float(g.Price, i))
-	c.Texts[colUserID].Add(user)
-	if g.SessionID != nil {
-		c.Texts[colSession].Add(g.SessionID.At(i))
-	}
-	c.Rows++
-	return d.addExtras(g, i)
+	return into
 }
 
-// float returns a number of an optional column, NaN where it is absent.
-func float(c *column.Floats, i int) float64 {
-	if c == nil || c.Null(i) {
-		return math.NaN()
-	}
-	return c.Values[i]
-}
-
-// addExtras appends the declared fields of context and properties.
-func (d *decoder) addExtras(g *rawparquet.Group, i int) error {
+// addExtras appends the declared fields of context and properties of the valid rows.
+func (d *decoder) addExtras(g *rawparquet.Group) error {
 	if len(d.layout.extras) == 0 {
 		return nil
 	}
-	var texts map[string]string
-	var values map[string]any
-	for _, m := range []struct {
-		name string
-		from *column.Text
-		into any
-	}{{"context", g.Context, &texts}, {"properties", g.Properties, &values}} {
-		if m.from == nil || m.from.Null(i) {
-			continue
+	for _, i := range d.valid {
+		texts, err := attributes[string](g.Context, int(i))
+		if err != nil {
+			return fmt.Errorf("offset %d: context: %w", g.Offset.Values[i], err)
 		}
-		if err := json.Unmarshal(m.from.At(i), m.into); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		values, err := attributes[any](g.Properties, int(i))
+		if err != nil {
+			return fmt.Errorf("offset %d: properties: %w", g.Offset.Values[i], err)
 		}
-	}
-	for n := range d.layout.extras {
-		x := &d.layout.extras[n]
-		var o agg.Operand
-		if x.context {
-			o = x.field.Operand(texts[x.key])
-		} else {
-			o = x.field.Operand(values[x.key])
+		for n := range d.layout.extras {
+			x := &d.layout.extras[n]
+			if x.context {
+				d.addExtra(x, x.field.Operand(texts[x.key]))
+			} else {
+				d.addExtra(x, x.field.Operand(values[x.key]))
+			}
 		}
-		d.addExtra(x, o)
 	}
 	return nil
+}
+
+// attributes decodes a JSON object of an optional column.
+func attributes[T any](c *column.Text, i int) (m map[string]T, err error) {
+	if c == nil || c.Null(i) {
+		return nil, nil
+	}
+	return m, json.Unmarshal(c.At(i), &m)
 }
 
 // addExtra appends an operand. Integers of a declared type are below 2^53, so a float holds them.
@@ -206,35 +218,57 @@ func (d *decoder) addExtra(x *extra, o agg.Operand) {
 	d.rows.Floats[x.column] = append(d.rows.Floats[x.column], v)
 }
 
-// numberer numbers the texts of one column of a row group. Where they are those of a Parquet
-// dictionary, each is looked up once.
+// numberer numbers the texts of a column. Where they are those of a Parquet dictionary, each is looked
+// up once a row group.
 type numberer struct {
 	cache   cache
-	column  *column.Text
 	numbers []uint32 // by dictionary entry
 	hashes  []uint64
 }
 
-func (n *numberer) begin(c *column.Text) {
-	n.column = c
-	n.numbers, n.hashes = n.numbers[:0], n.hashes[:0]
-	if c.IDs == nil {
-		return
+// number writes the number, and where hashes is not nil the hash, of each of the rows. Null is number 0, that
+// of "" where the dictionary has it; a column that was not read is all null.
+func (n *numberer) number(c *column.Text, rows []int32, into []int64, hashes []uint64) {
+	switch {
+	case c == nil:
+		clear(into[:len(rows)])
+	case c.IDs == nil:
+		n.each(c, rows, into, hashes)
+	default:
+		n.byEntry(c, rows, into, hashes)
 	}
+}
+
+func (n *numberer) each(c *column.Text, rows []int32, into []int64, hashes []uint64) {
+	if hashes == nil {
+		n.hashes = extend(n.hashes[:0], len(rows))
+		hashes = n.hashes
+	}
+	for at, i := range rows {
+		hashes[at] = hashText(c.At(int(i)))
+	}
+	for at, i := range rows {
+		into[at] = 0
+		if !c.Null(int(i)) {
+			into[at] = int64(n.cache.number(hashes[at], c.At(int(i))))
+		}
+	}
+}
+
+func (n *numberer) byEntry(c *column.Text, rows []int32, into []int64, hashes []uint64) {
+	n.numbers, n.hashes = n.numbers[:0], n.hashes[:0]
 	for i := range c.Values.Len() {
 		h := hashText(c.Values.At(i))
 		n.hashes = append(n.hashes, h)
 		n.numbers = append(n.numbers, n.cache.number(h, c.Values.At(i)))
 	}
-}
-
-// at returns the number and the hash of the text of row i, which is not null.
-func (n *numberer) at(i int) (uint32, uint64) {
-	if n.column.IDs != nil {
-		id := n.column.IDs[i]
-		return n.numbers[id], n.hashes[id]
+	for at, i := range rows {
+		into[at] = 0
+		if id := c.IDs[i]; id >= 0 {
+			into[at] = int64(n.numbers[id])
+			if hashes != nil {
+				hashes[at] = n.hashes[id]
+			}
+		}
 	}
-	text := n.column.At(i)
-	h := hashText(text)
-	return n.cache.number(h, text), h
 }

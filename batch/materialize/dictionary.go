@@ -62,22 +62,60 @@ func (d *dictionary) ranks() (rank, byRank []uint32) {
 
 // cache is one worker's view of a dictionary: it answers without a lock for texts that it has met.
 type cache struct {
-	of      *dictionary
-	table   hashTable
-	numbers []uint32
-	texts   []string
+	of    *dictionary
+	slots []cacheSlot // open addressing with linear probing, at most two thirds full
+	used  int
+}
+
+type cacheSlot struct {
+	hash   uint64
+	text   string // the dictionary's own
+	number uint32 // plus 1; 0 is an empty slot
 }
 
 func (c *cache) number(hash uint64, text []byte) uint32 {
-	i, found := c.table.find(hash, func(i uint32) bool { return c.texts[i] == string(text) })
-	if found {
-		return c.numbers[i]
+	if len(c.slots) == 0 {
+		c.grow()
 	}
+	mask := uint64(len(c.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := &c.slots[i]
+		if s.number == 0 {
+			return c.meet(hash, text)
+		}
+		if s.hash == hash && s.text == string(text) {
+			return s.number - 1
+		}
+	}
+}
+
+// meet asks the dictionary.
+func (c *cache) meet(hash uint64, text []byte) uint32 {
 	n, own := c.of.add(hash, text)
-	c.table.add(hash, uint32(len(c.texts)))
-	c.numbers = append(c.numbers, n)
-	c.texts = append(c.texts, own)
+	if c.used++; 3*c.used > 2*len(c.slots) {
+		c.grow()
+	}
+	c.place(cacheSlot{hash, own, n + 1})
 	return n
+}
+
+func (c *cache) grow() {
+	old := c.slots
+	c.slots = make([]cacheSlot, max(64, 2*len(old)))
+	for _, s := range old {
+		if s.number != 0 {
+			c.place(s)
+		}
+	}
+}
+
+func (c *cache) place(s cacheSlot) {
+	mask := uint64(len(c.slots) - 1)
+	i := s.hash & mask
+	for c.slots[i].number != 0 {
+		i = (i + 1) & mask
+	}
+	c.slots[i] = s
 }
 
 // hashTable finds numbers by hash: open addressing with linear probing, at most half full.

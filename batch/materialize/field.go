@@ -1,7 +1,6 @@
 package materialize
 
 import (
-	"strings"
 	"unsafe"
 
 	"github.com/anabranch/anabranch/batch/materialize/spill"
@@ -16,7 +15,6 @@ type fieldReader struct {
 	column int
 	texts  []string     // of a dictionary, by number
 	field  feature.Type // of numbers
-	keep   bool         // some aggregate keeps the text: it must not be part of the rows' memory
 }
 
 // source says where a field lies.
@@ -33,7 +31,7 @@ const (
 // fieldReader returns the reader of a field of a plan.
 func (e *engine) fieldReader(p *tile.Plan, i int) fieldReader {
 	f := p.Fields[i]
-	r := fieldReader{field: f.Type, keep: keepsText(p, i)}
+	r := fieldReader{field: f.Type}
 	switch f.Name {
 	case "item_id":
 		r.source, r.column, r.texts = numbered, colItem, e.items.texts
@@ -63,27 +61,13 @@ func (e *engine) fieldReader(p *tile.Plan, i int) fieldReader {
 	return r
 }
 
-// keepsText reports whether texts of a field outlive the row in some partial.
-func keepsText(p *tile.Plan, field int) bool {
-	for i := range p.Series {
-		s := &p.Series[i]
-		if s.By == field || s.Of == field && !strings.HasPrefix(s.Monoid.Key(), "distinct") {
-			return true
-		}
-	}
-	return false
-}
-
-// operand returns the field of a row. A text that is not kept is valid as long as the columns are.
+// operand returns the field of a row. An inline text is part of the columns: whoever keeps it copies it.
 func (f *fieldReader) operand(c *spill.Columns, row int32) agg.Operand {
 	switch f.source {
 	case numbered:
 		return tile.TextOperand(f.texts[c.Ints[f.column][row]])
 	case inline:
 		b := c.Texts[f.column].At(int(row))
-		if f.keep {
-			return tile.TextOperand(string(b))
-		}
 		return tile.TextOperand(unsafe.String(unsafe.SliceData(b), len(b)))
 	case clock:
 		return agg.Operand{Kind: agg.Int, Int: c.Ints[colTime][row]}

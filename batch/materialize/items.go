@@ -15,6 +15,7 @@ type itemWorker struct {
 	bucket tile.Bucket
 	daily  dailyBuilder
 
+	key     []byte
 	value   []byte
 	carried map[uint32][]byte // views between two chunks of a partition, by rank
 	out     *itemRuns

@@ -14,8 +14,8 @@ import (
 const kernelRows = 2048
 
 // kernel adds rows of one entity to its bucket, a series at a time: it does what tile.Plan.UpdateSince
-// does row by row (TestKernelEqualsUpdate), but a filter is evaluated once a row and type, tiles
-// are numbered once a row and width, and what a series does is decided once.
+// does row by row (the tests compare the bytes), but fields are read, filters judged and tiles numbered once
+// a row, and what a series does is decided once.
 type kernel struct {
 	engine *engine
 	plan   *tile.Plan
@@ -24,22 +24,50 @@ type kernel struct {
 	widths []int64
 	types  [][]bool // by filter, by number of a type: whether the filter takes it
 
-	columns *spill.Columns
-	times   []int64
-	tiles   [][]int64 // by width
-	chosen  [][]int32 // by filter: positions among the rows at hand
-	takes   [][]bool  // by filter, by position
-	row     tile.Row
+	columns  *spill.Columns
+	rows     []int32 // at hand
+	times    []int64
+	seqs     []int64         // positions, once they are asked for
+	operands [][]agg.Operand // by field, once they are asked for
+	tiles    [][]int64       // by width
+	chosen   [][]int32       // by filter: positions among the rows at hand
+	takes    [][]bool        // by filter, by position
+	row      tile.Row
 }
 
 // seriesKernel is what is decided once about a series.
 type seriesKernel struct {
 	*tile.SeriesPlan
-	width       int   // index in widths
-	from        int64 // the first tile that is not pruned
-	count       bool  // counts events and needs no more than their tile
-	ordered     bool  // needs positions
-	interaction bool  // needs item, type and value
+	width int   // index in widths
+	from  int64 // the first tile that is not pruned
+	loop  loop
+
+	ordered     bool // needs positions
+	interaction bool // needs item, type and value
+
+	// Texts that are part of the rows' memory are copied where a partial keeps them.
+	copyKey, copyOf bool
+}
+
+// loop says how a series is updated.
+type loop uint8
+
+const (
+	byMonoid loop = iota
+	counting
+	ratios
+	minima
+	maxima
+	sums
+	firsts
+	lasts
+)
+
+// loops are the aggregates that are updated without their monoid, by its key. None of them decays or is grouped.
+var loops = map[string]loop{
+	"count": counting, "ratio": ratios, "sum": sums, "min:int": minima, "max:int": maxima,
+	"first:int": firsts, "first:float": firsts, "first:text": firsts,
+	"last:int": lasts, "last:float": lasts, "last:text": lasts,
 }
 
 func newKernel(e *engine, p *tile.Plan) *kernel {
@@ -48,20 +76,9 @@ func newKernel(e *engine, p *tile.Plan) *kernel {
 		k.fields = append(k.fields, e.fieldReader(p, i))
 	}
 	for i := range p.Series {
-		s := &p.Series[i]
-		w := slices.Index(k.widths, s.Width)
-		if w < 0 {
-			w = len(k.widths)
-			k.widths = append(k.widths, s.Width)
-		}
-		key := s.Monoid.Key()
-		k.series = append(k.series, seriesKernel{
-			SeriesPlan: s, width: w, from: firstTile(s, e.o.AsOf), count: key == "count" && s.By < 0,
-			ordered:     strings.HasPrefix(key, "last") || strings.HasPrefix(key, "first"),
-			interaction: strings.HasSuffix(key, ":interaction"),
-		})
+		k.series = append(k.series, k.newSeries(&p.Series[i]))
 	}
-	k.tiles = make([][]int64, len(k.widths))
+	k.tiles, k.operands = make([][]int64, len(k.widths)), make([][]agg.Operand, len(p.Fields))
 	k.chosen, k.takes = make([][]int32, len(p.Filters)), make([][]bool, len(p.Filters))
 	for _, f := range p.Filters {
 		takes := make([]bool, len(e.types))
@@ -72,6 +89,27 @@ func newKernel(e *engine, p *tile.Plan) *kernel {
 	}
 	k.row.Fields = make([]agg.Operand, len(p.Fields))
 	return k
+}
+
+func (k *kernel) newSeries(s *tile.SeriesPlan) seriesKernel {
+	w := slices.Index(k.widths, s.Width)
+	if w < 0 {
+		w = len(k.widths)
+		k.widths = append(k.widths, s.Width)
+	}
+	key := s.Monoid.Key()
+	out := seriesKernel{
+		SeriesPlan: s, width: w, from: firstTile(s, k.engine.o.AsOf),
+		ordered:     strings.HasPrefix(key, "last") || strings.HasPrefix(key, "first"),
+		interaction: strings.HasSuffix(key, ":interaction"),
+	}
+	if s.By < 0 {
+		out.loop = loops[key]
+	} else {
+		out.copyKey = k.fields[s.By].source == inline
+	}
+	out.copyOf = s.Of >= 0 && k.fields[s.Of].source == inline && !strings.HasPrefix(key, "distinct")
+	return out
 }
 
 // firstTile returns the number of the first tile of a series that pruning as of an instant leaves.
@@ -93,25 +131,45 @@ func (k *kernel) update(b tile.Bucket, c *spill.Columns, rows []int32) {
 }
 
 func (k *kernel) add(b tile.Bucket, rows []int32) {
-	k.times = k.times[:0]
+	k.rows, k.times, k.seqs = rows, k.times[:0], k.seqs[:0]
 	for _, r := range rows {
 		k.times = append(k.times, k.columns.Ints[colTime][r])
+	}
+	for f := range k.operands {
+		k.operands[f] = k.operands[f][:0]
 	}
 	for w, width := range k.widths {
 		k.tiles[w] = numberTiles(k.tiles[w][:0], k.times, width)
 	}
 	for f := range k.plan.Filters {
-		k.filter(f, rows)
+		k.filter(f)
 	}
 	for i := range k.series {
-		s := &k.series[i]
-		switch {
-		case s.count:
-			k.count(s, &b[i])
-		default:
-			k.general(s, &b[i], rows)
+		if s := &k.series[i]; len(k.chosen[s.Filter]) > 0 {
+			k.update1(s, &b[i])
 		}
 	}
+}
+
+// operandsOf returns a field of the rows at hand.
+func (k *kernel) operandsOf(f int) []agg.Operand {
+	if len(k.operands[f]) == 0 {
+		for _, r := range k.rows {
+			k.operands[f] = append(k.operands[f], k.fields[f].operand(k.columns, r))
+		}
+	}
+	return k.operands[f]
+}
+
+// positions returns the positions of the rows at hand.
+func (k *kernel) positions() []int64 {
+	if len(k.seqs) == 0 {
+		files, offsets := k.columns.Ints[colFile], k.columns.Ints[colOffset]
+		for _, r := range k.rows {
+			k.seqs = append(k.seqs, k.engine.files[files[r]].seq(offsets[r]))
+		}
+	}
+	return k.seqs
 }
 
 // numberTiles appends the number of the tile of each time; 0 for lifetime.
@@ -129,13 +187,13 @@ func numberTiles(into, times []int64, width int64) []int64 {
 }
 
 // filter finds out which rows a filter takes.
-func (k *kernel) filter(f int, rows []int32) {
+func (k *kernel) filter(f int) {
 	plan, types, kinds := &k.plan.Filters[f], k.types[f], k.columns.Ints[colKind]
 	chosen, takes := k.chosen[f][:0], k.takes[f][:0]
-	for at, r := range rows {
+	for at, r := range k.rows {
 		yes := types[kinds[r]]
 		if yes && len(plan.Where) > 0 {
-			yes = k.matches(f, r)
+			yes = k.matches(f, at)
 		}
 		if takes = append(takes, yes); yes {
 			chosen = append(chosen, int32(at))
@@ -144,83 +202,18 @@ func (k *kernel) filter(f int, rows []int32) {
 	k.chosen[f], k.takes[f] = chosen, takes
 }
 
-// matches judges the conditions of a filter.
-func (k *kernel) matches(f int, r int32) bool {
+// matches judges the conditions of a filter on a row at hand.
+func (k *kernel) matches(f, at int) bool {
 	filter := &k.plan.Filters[f]
 	for i := range filter.Where {
 		for n := range k.fields {
 			if k.plan.Fields[n].Name == filter.Where[i].Field {
-				k.row.Fields[n] = k.fields[n].operand(k.columns, r)
+				k.row.Fields[n] = k.operandsOf(n)[at]
 			}
 		}
 	}
-	k.row.Type = k.engine.types[k.columns.Ints[colKind][r]].text
+	k.row.Type = k.engine.types[k.columns.Ints[colKind][k.rows[at]]].text
 	return k.plan.Matches(filter, &k.row)
-}
-
-// count counts the chosen rows by tile.
-func (k *kernel) count(s *seriesKernel, into *tile.Series) {
-	tiles := k.tiles[s.width]
-	current, at := int64(-1)<<62, (*agg.Partial)(nil)
-	for _, i := range k.chosen[s.Filter] {
-		t := tiles[i]
-		if t < s.from {
-			continue
-		}
-		if t != current {
-			current, at = t, cell(into, t, "")
-		}
-		at.N++
-	}
-}
-
-// general updates the partials of the chosen rows by their monoid.
-func (k *kernel) general(s *seriesKernel, into *tile.Series, rows []int32) {
-	tiles := k.tiles[s.width]
-	var in agg.Input
-	for _, i := range k.chosen[s.Filter] {
-		t, r := tiles[i], rows[i]
-		if t < s.from {
-			continue
-		}
-		key := ""
-		if s.By >= 0 {
-			if key = k.fields[s.By].operand(k.columns, r).Text; key == "" {
-				continue
-			}
-		}
-		if s.Of >= 0 {
-			if in.Of = k.fields[s.Of].operand(k.columns, r); in.Of.Kind == agg.Absent {
-				continue
-			}
-		}
-		if s.Numerator >= 0 {
-			in.Numerator = k.takes[s.Numerator][i]
-			in.Denominator = s.Denominator < 0 || k.takes[s.Denominator][i]
-			if !in.Numerator && !in.Denominator {
-				continue
-			}
-		}
-		in.Time, in.Start = k.times[i], t*s.Width
-		if s.ordered {
-			k.order(s, &in, r)
-		}
-		s.Monoid.Update(cell(into, t, key), &in)
-	}
-}
-
-// order completes the input of aggregates that know their events' order.
-func (k *kernel) order(s *seriesKernel, in *agg.Input, r int32) {
-	c := k.columns
-	in.Seq = k.engine.files[c.Ints[colFile][r]].seq(c.Ints[colOffset][r])
-	if s.interaction {
-		in.Item = k.engine.items.texts[c.Ints[colItem][r]]
-		in.Type = k.engine.types[c.Ints[colKind][r]].text
-		in.Value = agg.Operand{}
-		if v := c.Floats[colValue][r]; v == v { //nolint:gocritic // NaN is not itself
-			in.Value = agg.Operand{Kind: agg.Float, Float: v}
-		}
-	}
 }
 
 // cell returns the partial of a cell, made when it is new. Memory of sets that lies behind the end of the series is

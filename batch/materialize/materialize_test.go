@@ -162,6 +162,13 @@ func TestViewsEqualOracle(t *testing.T) {
 
 func compareView(t *testing.T, c feature.Catalogue, entity feature.Entity, r *materialize.Result, log []oracle.Record) {
 	t.Helper()
+	for _, at := range []time.Time{label, label.Add(100 * time.Minute), label.AddDate(0, 0, 6)} {
+		compareViewAt(t, c, entity, r, log, at.UnixMilli())
+	}
+}
+
+func compareViewAt(t *testing.T, c feature.Catalogue, entity feature.Entity, r *materialize.Result, log []oracle.Record, at int64) {
+	t.Helper()
 	plan, err := tile.Compile(c, entity)
 	if err != nil {
 		t.Fatal(err)
@@ -179,15 +186,13 @@ func compareView(t *testing.T, c feature.Catalogue, entity feature.Entity, r *ma
 			}
 		}
 		of := oracle.Of(entity, id, log)
-		for _, at := range []int64{label.UnixMilli(), label.Add(100 * time.Minute).UnixMilli(), label.AddDate(0, 0, 6).UnixMilli()} {
-			reader.Begin(at)
-			if err := reader.AddView(view); err != nil {
-				t.Fatal(err)
-			}
-			for n, f := range plan.Features {
-				if err := oracle.Answer(c, f.Def, of, at).Check(reader.Value(n)); err != nil {
-					t.Errorf("%s at %d: %v", id, at, err)
-				}
+		reader.Begin(at)
+		if err := reader.AddView(view); err != nil {
+			t.Fatal(err)
+		}
+		for n, f := range plan.Features {
+			if err := oracle.Answer(c, f.Def, of, at).Check(reader.Value(n)); err != nil {
+				t.Errorf("%s at %d: %v", id, at, err)
 			}
 		}
 	}

@@ -32,7 +32,7 @@ type File struct {
 }
 
 // seq returns the position of a row as the number that orders rows.
-func (f File) seq(offset int64) int64 {
+func (f *File) seq(offset int64) int64 {
 	if f.Import >= 0 {
 		return tile.ImportSeq(f.Import, offset)
 	}

@@ -23,7 +23,7 @@ type userWorker struct {
 
 	kept    []int32
 	value   []byte
-	ids     []byte
+	view    []byte
 	carried map[string]carried
 	out     *userRuns
 }
@@ -127,9 +127,8 @@ func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
 		if state.old {
 			e.user.Prune(state.bucket, e.o.AsOf)
 		}
-		view := w.codec.AppendView(w.ids[:0], state.bucket)
-		w.ids = view
-		w.value = artifact.AppendUser(w.value, view, nil)
+		w.view = w.codec.AppendView(w.view[:0], state.bucket)
+		w.value = artifact.AppendUser(w.value, w.view, nil)
 		w.value = model.AppendHistory(w.value, w.history.build(state.history, w.chunk.rows, w.kept))
 	}
 	if !last {
