@@ -10,8 +10,8 @@ func Generate(seed uint64) History {
 	for range g.IntN(4) {
 		g.add("import", g.Int64N(3))
 	}
-	for range 2 + g.IntN(4) {
-		for range 10 + g.IntN(30) {
+	for range 2 + g.IntN(3) {
+		for range 8 + g.IntN(24) {
 			g.step()
 		}
 		if !g.one(4) {
@@ -89,7 +89,7 @@ func (g *generator) own() {
 }
 
 func (g *generator) question() {
-	if g.one(5) {
+	if g.one(8) {
 		g.add("asof", g.Int64N(3), g.Int64N(20), g.pick(0, g.Int64N(day), g.Int64N(10*day)))
 		return
 	}

@@ -35,8 +35,8 @@ var verbs = map[string][]string{
 	"archive":  {"worker", "partition", "records", "crash"},
 	"own":      {"catalogue", "owner", "partition", "records", "crash", "stale"},
 	"verify":   {"catalogue", "owner", "partition"},
-	"define":   {"catalogue"},        // another catalogue is configured
-	"night":    {"threads", "again"}, // of the last mark that is archived
+	"define":   {"catalogue"},    // another catalogue is configured
+	"night":    {"way", "again"}, // of the last mark that is archived; odd ways continue an earlier generation
 	"rollback": {"to"},
 	"refresh":  {"server"},
 

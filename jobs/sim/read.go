@@ -338,7 +338,7 @@ func compare(q question, valid []oracle.Record, values map[string]agg.Value) err
 // doAsOf reads from raw data what was known some time ago.
 func (w *world) doAsOf(e feature.Entity, who, ago int64) error {
 	q := question{entity: e, who: memberName(e, who), at: w.now - ago, catalogue: w.configured}
-	h, err := asof.Load(w.ctx, w.bucket, q.catalogue.Catalogue, e, []string{q.who}, q.at)
+	h, err := asof.Load(w.ctx, w.bucket, q.catalogue.Catalogue, e, []string{q.who}, w.now)
 	if err != nil {
 		return err
 	}

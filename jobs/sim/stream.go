@@ -41,7 +41,7 @@ func (w *world) archive(worker int64, p int32, n int64) error {
 	if a == nil {
 		feeder, err := archive.NewFeeder(archive.Config{
 			Bucket: w.bucket, Topics: kafka.Topics{EventsID: topicID, Partitions: int32(len(w.log))},
-			Limits:   archive.Limits{Rows: 7 + 20*int(worker), Age: time.Hour},
+			Limits:   archive.Limits{Rows: 20 + 30*int(worker), Age: time.Hour},
 			Patience: time.Nanosecond, Now: w.clock(0),
 		})
 		if err != nil {
