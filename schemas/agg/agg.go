@@ -18,7 +18,7 @@
 //     1.04/√(2^precision), next to none below 2^precision/4 members. The sketch is canonical: it depends
 //     on the set of members only.
 //   - decayed_count, decayed_sum: float sums as of the tile's start; n additions differ from the true
-//     value by at most (n+4)·2^-52·Σ|term|.
+//     value by at most (n+6)·2^-52·Σ|term|.
 //
 // # Sharing
 //
@@ -97,6 +97,15 @@ type Monoid interface {
 type Decaying interface {
 	// Scale returns the factor that carries a partial of a tile that started age ms ago to now.
 	Scale(age int64) float64
+}
+
+// Scalar reports whether partials of the monoid have no set, so that they are copied and merged at no cost.
+func Scalar(m Monoid) bool {
+	switch m.(type) {
+	case lastN, topK, distinct, histogram:
+		return false
+	}
+	return true
 }
 
 // Latest is a monoid that answers with the latest events only, so that older tiles need not be read.

@@ -182,6 +182,7 @@ func (d *Decoder) Table(arena []byte) []byte {
 	n := d.Count()
 	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
 	d.Texts = d.Texts[:0]
+	most := len(arena) + 64*len(part.B) + 64<<10 // or a damaged table could stand for far more than it is
 	prev := ""
 	for range n {
 		head := part.byte()
@@ -196,6 +197,9 @@ func (d *Decoder) Table(arena []byte) []byte {
 			part.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, len(prev), maxText))
 		}
 		tail := part.Bytes(rest)
+		if len(arena) > most {
+			part.Fail(fmt.Errorf("texts of more than %d bytes", most))
+		}
 		if part.Err != nil {
 			break
 		}

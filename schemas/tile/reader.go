@@ -1,6 +1,7 @@
 package tile
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -30,6 +31,18 @@ type Reader struct {
 	decoder  agg.Decoder
 	arena    []byte // the texts of what was added
 	selected []bool // nil: every feature
+
+	nests []nest      // features that are folded together
+	alone []int       // all others
+	sum   agg.Partial // of a nest
+}
+
+// nest is the features that read one series and differ in their windows alone, shortest first. Their tiles
+// are folded once: since tiles come newest first, what a window takes is the beginning of what the next
+// longer one takes.
+type nest struct {
+	series   int
+	features []int
 }
 
 // window is what a feature's window at t takes.
@@ -72,7 +85,28 @@ func (p *Plan) NewReader() *Reader {
 			}
 		}
 	}
+	r.arrange()
 	return r
+}
+
+// arrange finds the nests.
+func (r *Reader) arrange() {
+	bySeries := make([][]int, len(r.plan.Series))
+	for i, f := range r.plan.Features {
+		if r.grouped[i] == nil && agg.Scalar(f.Monoid) {
+			bySeries[f.Series] = append(bySeries[f.Series], i)
+		} else {
+			r.alone = append(r.alone, i)
+		}
+	}
+	for s, list := range bySeries {
+		slices.SortStableFunc(list, func(a, b int) int {
+			return cmp.Compare(r.plan.Features[a].Def.Window, r.plan.Features[b].Def.Window)
+		})
+		if len(list) > 0 {
+			r.nests = append(r.nests, nest{s, list})
+		}
+	}
 }
 
 // Select makes the reader read the given features only (indices in Plan.Features); the others' values
@@ -181,16 +215,59 @@ func (r *Reader) add(bucket []byte) error {
 	if err := end(d); err != nil {
 		return err
 	}
-	for i := range r.plan.Features {
-		h := &r.headers[r.plan.Features[i].Series]
-		if w := &r.windows[i]; h.tiles == 0 || h.newest < w.from || h.oldest > w.to || r.selected != nil && !r.selected[i] {
-			continue
-		}
-		if r.fold(i, h); d.Err != nil {
-			return d.Err
+	for i := range r.nests {
+		n := &r.nests[i]
+		if r.wants(n.features[len(n.features)-1], &r.headers[n.series], n.features) {
+			r.foldNest(n.features, &r.headers[n.series])
 		}
 	}
-	return nil
+	for _, i := range r.alone {
+		if h := &r.headers[r.plan.Features[i].Series]; r.wants(i, h, r.alone[:0]) {
+			r.fold(i, h)
+		}
+	}
+	return d.Err
+}
+
+// wants reports whether a series has tiles in the window of feature i, which is the longest of a nest, and
+// whether it, or another one of the nest, is selected.
+func (r *Reader) wants(i int, h *header, nest []int) bool {
+	w := &r.windows[i]
+	if r.decoder.Err != nil || h.tiles == 0 || h.newest < w.from || h.oldest > w.to {
+		return false
+	}
+	return r.selected == nil || r.selected[i] || slices.ContainsFunc(nest, func(j int) bool { return r.selected[j] })
+}
+
+// foldNest adds the tiles of a series that the windows of a nest take.
+func (r *Reader) foldNest(features []int, h *header) {
+	d, m, w := &r.decoder, r.plan.Features[features[0]].Monoid, &r.windows[features[len(features)-1]]
+	d.B = h.body
+	r.sum = agg.Partial{}
+	t := h.newest
+	for k := range h.tiles {
+		if k > 0 {
+			t -= int64(d.Uint())
+		}
+		for len(features) > 0 && t < r.windows[features[0]].from {
+			m.Merge(&r.single[features[0]], &r.sum)
+			features = features[1:]
+		}
+		if len(features) == 0 || d.Err != nil || w.latest != nil && w.width > 0 && w.latest.Enough(&r.sum, (t+1)*w.width) {
+			break
+		}
+		switch {
+		case t > w.to:
+			m.Skip(d)
+		case w.decaying != nil:
+			m.Fold(&r.sum, d, w.scale*w.steps[w.to-t])
+		default:
+			m.Fold(&r.sum, d, 1)
+		}
+	}
+	for _, i := range features {
+		m.Merge(&r.single[i], &r.sum)
+	}
 }
 
 // fold adds the tiles of a series that the window of the i-th feature takes.

@@ -16,6 +16,7 @@ import (
 	"github.com/anabranch/anabranch/infra/rawparquet"
 	"github.com/anabranch/anabranch/schemas/model"
 	"github.com/anabranch/anabranch/scripts/bench/rawgen"
+	"github.com/anabranch/anabranch/scripts/oracle"
 )
 
 const (
@@ -136,7 +137,7 @@ FROM (
 
 // groupByDuckDB groups the archive's rows with DuckDB.
 func groupByDuckDB(ctx context.Context, binary string, a rawgen.Archive) (grouped, usage, error) {
-	rows, use, err := runDuckDB(ctx, binary, fmt.Sprintf("SET threads = %d", groupByThreads), fmt.Sprintf(groupBySQL, a.Glob()))
+	rows, use, err := runDuckDB(ctx, binary, groupByThreads, fmt.Sprintf(groupBySQL, a.Glob()))
 	if err != nil {
 		return grouped{}, usage{}, err
 	}
@@ -155,7 +156,7 @@ const groupByRounds = 3
 
 // runGroupBy measures GROUP BY item, day with count and sum: from the files, verified, to the last group.
 func runGroupBy(ctx context.Context, out *report, scales []float64, log *slog.Logger) error {
-	binary, err := duckdbBinary(ctx)
+	binary, err := oracle.Build(ctx, oracle.DuckDB)
 	if err != nil {
 		return err
 	}

@@ -61,10 +61,10 @@ func runRead(_ context.Context, out *report, _ []float64, _ *slog.Logger) error 
 
 func readOnce(r *tile.Reader, now int64, view, state []byte) error {
 	r.Begin(now)
-	if err := r.AddView(view); err != nil {
+	if _, err := r.AddState(state, 1); err != nil { // first, as serving does: it is newer
 		return err
 	}
-	if _, err := r.AddState(state, 1); err != nil {
+	if err := r.AddView(view); err != nil {
 		return err
 	}
 	if v := r.Values()[0]; v.Kind() != agg.KindInteger {

@@ -14,20 +14,20 @@ import (
 func (g *generation) join(read *tile.Reader, at event.Millis, view []byte, r *reading) {
 	for {
 		read.Begin(int64(at))
-		if err := read.AddView(view); err != nil {
-			view = nil
-			r.incomplete(reasonView)
-			continue
-		}
-		damaged := slices.IndexFunc(r.states, func(b []byte) bool {
+		damaged := slices.IndexFunc(r.states, func(b []byte) bool { // first, since they are newer
 			_, err := read.AddState(b, g.cut())
 			return err != nil
 		})
-		if damaged < 0 {
+		if damaged >= 0 {
+			r.states = slices.Delete(slices.Clone(r.states), damaged, damaged+1)
+			r.incomplete(reasonDamaged)
+			continue
+		}
+		if err := read.AddView(view); err == nil {
 			return
 		}
-		r.states = slices.Delete(slices.Clone(r.states), damaged, damaged+1)
-		r.incomplete(reasonDamaged)
+		view = nil
+		r.incomplete(reasonView)
 	}
 }
 

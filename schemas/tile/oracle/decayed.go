@@ -23,8 +23,8 @@ func decayedOf(d feature.Definition, t feature.Type, events []counted, at int64)
 		sum.Add(sum, v)
 		absolute.Add(absolute, new(big.Rat).Abs(v))
 	}
-	// (n+4)·2^-52·Σ|term|; what is worth less than the least normal float may be lost.
-	slack := new(big.Rat).Mul(big.NewRat(int64(len(events)+4), 1), scaled(absolute, -52))
+	// (n+6)·2^-52·Σ|term|; what is worth less than the least normal float may be lost.
+	slack := new(big.Rat).Mul(big.NewRat(int64(len(events)+6), 1), scaled(absolute, -52))
 	slack.Add(slack, scaled(raw, -1022))
 	if len(events) > 0 {
 		slack.Add(slack, scaled(big.NewRat(1, 1), -1022))
