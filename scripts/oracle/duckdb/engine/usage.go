@@ -20,7 +20,7 @@ func measure() (usage, error) {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
 		return usage{}, fmt.Errorf("read the process's resource usage: %w", err)
 	}
-	peak := int64(r.Maxrss)
+	peak := r.Maxrss
 	if runtime.GOOS == "linux" { // kilobytes there, bytes on macOS
 		peak *= 1024
 	}

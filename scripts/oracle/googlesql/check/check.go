@@ -120,8 +120,8 @@ func (c *Checker) Check(r Request) ([]Column, error) {
 	return columns, nil
 }
 
-// use makes the catalog of these tables, unless it is the one in use: making one costs 50 times
-// more than a statement does, and callers mostly check many statements over the same tables.
+// use makes the catalog of these tables, unless it is the one in use: making one costs several
+// times what a statement does, and callers mostly check many statements over the same tables.
 func (c *Checker) use(tables []Table) error {
 	text, err := json.Marshal(tables)
 	if err != nil {
