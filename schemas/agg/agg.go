@@ -99,13 +99,11 @@ type Decaying interface {
 	Scale(age int64) float64
 }
 
-// Scalar reports whether partials of the monoid have no set, so that they are copied and merged at no cost.
-func Scalar(m Monoid) bool {
-	switch m.(type) {
-	case lastN, topK, distinct, histogram:
-		return false
-	}
-	return true
+// Nests reports whether tiles may be folded together first and merged with others then. Of top_k they may not:
+// Merge drops keys beyond the cap of a tile.
+func Nests(m Monoid) bool {
+	_, top := m.(topK)
+	return !top
 }
 
 // Latest is a monoid that answers with the latest events only, so that older tiles need not be read.

@@ -8,7 +8,7 @@ import (
 	"github.com/anabranch/anabranch/schemas/feature/expr"
 )
 
-// derived returns the final SELECT over the part `feature`, with the derived features at its end.
+// derived returns the final SELECT over the part `_feature`, with the derived features at its end.
 func (c *catalogue) derived(cat feature.Catalogue, set *feature.DerivedSet) string {
 	var list selection
 	list.add("*", "*")
@@ -22,7 +22,7 @@ func (c *catalogue) derived(cat feature.Catalogue, set *feature.DerivedSet) stri
 		list.note(f.Expr)
 		list.add(t.expr(f.Tree), c.Quote(f.Name))
 	}
-	return list.String() + "\nFROM feature"
+	return list.String() + "\nFROM _feature"
 }
 
 // input is a feature's column as expressions see it.

@@ -99,3 +99,14 @@ func TestErrors(t *testing.T) {
 		t.Errorf("an unknown feature: %v", err)
 	}
 }
+
+// TestNames: a feature may have the name of anything but the id column.
+func TestNames(t *testing.T) {
+	c := feature.Catalogue{Features: []feature.Definition{{Name: "user_id", Entity: feature.User, Aggregate: feature.Count, Window: feature.Day}}}
+	if _, err := sql.Features(sql.GoogleSQL(), c, feature.User, sql.Source{Table: "e"}); err == nil || !strings.Contains(err.Error(), "user_id") {
+		t.Errorf("a feature with the name of the id column: %v", err)
+	}
+	if _, err := sql.Features(sql.GoogleSQL(), c, feature.Item, sql.Source{Table: "e"}); err != nil {
+		t.Error(err)
+	}
+}

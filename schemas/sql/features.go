@@ -14,6 +14,9 @@ func Features(d Dialect, c feature.Catalogue, e feature.Entity, s Source) (strin
 	if err != nil {
 		return "", err
 	}
+	if err := nameable(c, e); err != nil {
+		return "", err
+	}
 	derived, err := feature.CompileDerived(c, e)
 	if err != nil {
 		return "", fmt.Errorf("write features of %s as SQL: %w", e, err)
@@ -29,28 +32,45 @@ func Features(d Dialect, c feature.Catalogue, e feature.Entity, s Source) (strin
 	groups := x.groups(q)
 	tops := x.tops(q)
 	var last selection
-	last.add("member", idColumn(e))
+	last.add("_member", idColumn(e))
 	for _, f := range x.plan.Features {
 		last.add(d.Quote(f.Def.Name), d.Quote(f.Def.Name))
 	}
-	from := "\nFROM plain"
+	from := "\nFROM _plain"
 	for _, name := range append(groups, tops...) {
-		from += "\nLEFT JOIN " + name + " USING (member)"
+		from += "\nLEFT JOIN " + name + " USING (_member)"
 	}
 	if len(derived.Formulas) == 0 {
 		q.body = last.String() + from
 		return q.String(), nil
 	}
-	q.with("feature", "All features side by side.", last.String()+from)
+	q.with("_feature", "All features side by side.", last.String()+from)
 	q.body = x.derived(c, derived)
 	return q.String(), nil
+}
+
+// nameable refuses a feature with the name of the id column.
+func nameable(c feature.Catalogue, e feature.Entity) error {
+	var names []string
+	for _, f := range c.Of(e) {
+		names = append(names, f.Name)
+	}
+	for _, f := range c.Derived {
+		if f.Entity == e {
+			names = append(names, f.Name)
+		}
+	}
+	if slices.Contains(names, idColumn(e)) {
+		return fmt.Errorf("write features of %s as SQL: name %q: any other is accepted, the column with the %s's id has this one", e, idColumn(e), e)
+	}
+	return nil
 }
 
 // windows adds the bounds of each window and the part `windowed`, which says of each event which windows
 // it is in.
 func (c *catalogue) windows(q *query) {
 	var bounds, in selection
-	in.add(memberOf(c, c.plan.Entity), "member")
+	in.add(memberOf(c, c.plan.Entity), "_member")
 	in.add("event.*", "event.*")
 	ends := map[string]bool{}
 	for _, w := range c.distinctWindows() {
@@ -105,34 +125,34 @@ func (c *catalogue) where(d feature.Definition) string {
 	return and(in, c.filter(d.From))
 }
 
-// members adds the part `plain`: every member, with the features that one pass over its events answers.
+// members adds the part `_plain`: every member, with the features that one pass over its events answers.
 func (c *catalogue) members(q *query) {
 	var list selection
-	list.add("member", "member")
+	list.add("_member", "_member")
 	for _, f := range c.plan.Features {
 		if f.Def.By == "" && f.Def.Aggregate != feature.TopK {
 			list.note(f.Def.Description)
 			list.add(c.plain(f.Def, c.where(f.Def)), c.Quote(f.Def.Name))
 		}
 	}
-	q.with("plain", "One row a member.", list.String()+"\nFROM windowed\nGROUP BY member")
+	q.with("_plain", "One row a member. Names that begin with _ are never those of features.", list.String()+"\nFROM windowed\nGROUP BY _member")
 }
 
-// groups adds, for each attribute that groups, the answers a (member, key) and their lists a member. It
+// groups adds, for each attribute that groups, the answers a (_member, _key) and their lists a member. It
 // returns the names of the latter.
 func (c *catalogue) groups(q *query) []string {
 	var names []string
 	for _, by := range c.attributes() {
 		key, _ := c.column(by)
 		var each, lists selection
-		each.add("member", "member")
-		each.add(key, "key")
-		lists.add("member", "member")
+		each.add("_member", "_member")
+		each.add(key, "_key")
+		lists.add("_member", "_member")
 		for _, f := range c.plan.Features {
 			if f.Def.By != by {
 				continue
 			}
-			name, n := c.Quote(f.Def.Name), c.Quote(f.Def.Name+"__n")
+			name, n := c.Quote(f.Def.Name), c.Quote("_n_"+f.Def.Name)
 			each.note(f.Def.Description)
 			each.add(c.plain(f.Def, c.where(f.Def)), name)
 			if f.Def.Aggregate == feature.Count {
@@ -140,12 +160,12 @@ func (c *catalogue) groups(q *query) []string {
 			} else {
 				each.add(c.present(f.Def, c.where(f.Def)), n)
 			}
-			lists.add(c.List(c.Struct("key", "key", name, "value"), n+" > 0", name+" DESC, key", 0), name)
+			lists.add(c.List(c.Struct("_key", "key", name, "value"), n+" > 0", name+" DESC, _key", 0), name)
 		}
-		q.with("by_"+key, fmt.Sprintf("Features by %s, and as __n of how many events.", by),
-			each.String()+"\nFROM windowed\nWHERE "+key+" IS NOT NULL\nGROUP BY member, key")
-		name := "groups_by_" + key
-		q.with(name, "Their groups a member, largest first.", lists.String()+"\nFROM by_"+key+"\nGROUP BY member")
+		q.with("_by_"+key, fmt.Sprintf("Features by %s, and as _n_ of how many events.", by),
+			each.String()+"\nFROM windowed\nWHERE "+key+" IS NOT NULL\nGROUP BY _member, _key")
+		name := "_groups_by_" + key
+		q.with(name, "Their groups a member, largest first.", lists.String()+"\nFROM _by_"+key+"\nGROUP BY _member")
 		names = append(names, name)
 	}
 	return names
@@ -171,11 +191,11 @@ func (c *catalogue) tops(q *query) []string {
 		}
 		o := c.operand(f.Def)
 		where := and(c.where(f.Def), o.column+" IS NOT NULL")
-		name := "top_" + f.Def.Name
-		q.with("counted_"+f.Def.Name, "The counts that "+f.Def.Name+" takes the largest of.",
-			fmt.Sprintf("SELECT member, %s AS key, COUNT(*) AS count\nFROM windowed\nWHERE %s\nGROUP BY member, key", c.key(o), where))
-		q.with(name, "", fmt.Sprintf("SELECT member, %s AS %s\nFROM counted_%s\nGROUP BY member",
-			c.List(c.Struct("key", "key", "count", "count"), "", "count DESC, key", f.Def.N), c.Quote(f.Def.Name), f.Def.Name))
+		name := "_top_" + f.Def.Name
+		q.with("_counted_"+f.Def.Name, "The counts that "+f.Def.Name+" takes the largest of.",
+			fmt.Sprintf("SELECT _member, %s AS _key, COUNT(*) AS _count\nFROM windowed\nWHERE %s\nGROUP BY _member, _key", c.key(o), where))
+		q.with(name, "", fmt.Sprintf("SELECT _member, %s AS %s\nFROM _counted_%s\nGROUP BY _member",
+			c.List(c.Struct("_key", "key", "_count", "count"), "", "_count DESC, _key", f.Def.N), c.Quote(f.Def.Name), f.Def.Name))
 		names = append(names, name)
 	}
 	return names

@@ -15,7 +15,7 @@ type Table struct {
 }
 
 // Tiles returns queries that together answer what a batch view of the entity holds: the partials of every
-// series, one row a (member, tile[, key]). Series of the same tile width and grouping attribute share a
+// series, one row a (_member, _tile[, _key]). Series of the same tile width and grouping attribute share a
 // table, since one pass over the events answers them all; top_k has one of its own a series. A tile is
 // named by its number: start / width; lifetimes have the single tile 0. Read with a Source that is
 // Distinct, or every query finds the events that count again. Tiles that no window of their table read at
@@ -125,23 +125,23 @@ func (c *catalogue) tiles(q *query, g *table) string {
 	}
 	var tiled selection
 	tiled.add("event.*", "event.*")
-	tiled.add(memberOf(c, c.plan.Entity), "member")
-	tiled.add(number, "tile")
+	tiled.add(memberOf(c, c.plan.Entity), "_member")
+	tiled.add(number, "_tile")
 	where := ""
 	if w := g.window(); w != feature.Lifetime {
 		where = "\nWHERE event_time >= " + tileStart(fmt.Sprintf("%s - %d", c.Param("as_of"), int64(w)), g.width)
 	}
 	q.with("tiled", "The tile of each event that a window can reach.", tiled.String()+"\nFROM event"+where)
 	var list selection
-	list.add("member", "member")
-	list.add("tile", "tile")
-	from, by := "\nFROM tiled", "\nGROUP BY member, tile"
+	list.add("_member", "_member")
+	list.add("_tile", "_tile")
+	from, by := "\nFROM tiled", "\nGROUP BY _member, _tile"
 	if g.top != "" {
 		return c.topTiles(q, g.series[0].Def, list, from, by)
 	}
 	if g.by != "" {
-		list.add(g.column, "key")
-		from, by = from+"\nWHERE "+g.column+" IS NOT NULL", by+", key"
+		list.add(g.column, "_key")
+		from, by = from+"\nWHERE "+g.column+" IS NOT NULL", by+", _key"
 	}
 	for _, f := range g.series {
 		c.partial(&list, f.Def, g.width)
@@ -153,16 +153,16 @@ func (c *catalogue) tiles(q *query, g *table) string {
 // order: to sort them took DuckDB six times as long as to count them.
 func (c *catalogue) topTiles(q *query, d feature.Definition, list selection, from, by string) string {
 	o := c.operand(d)
-	q.with("counted", "", fmt.Sprintf("SELECT member, tile, %s AS key, COUNT(*) AS count%s\nWHERE %s%s, key",
+	q.with("counted", "", fmt.Sprintf("SELECT _member, _tile, %s AS _key, COUNT(*) AS _count%s\nWHERE %s%s, _key",
 		c.key(o), from, and(c.filter(d.From), o.column+" IS NOT NULL"), by))
-	list.add(c.List(c.Struct("key", "key", "count", "count"), "", "", 0), c.Quote(d.Name))
+	list.add(c.List(c.Struct("_key", "key", "_count", "count"), "", "", 0), c.Quote(d.Name))
 	return list.String() + "\nFROM counted" + by
 }
 
-// partial adds the columns of what a series keeps: name, and name__n where it counts, too.
+// partial adds the columns of what a series keeps: name, and _n_name where it counts, too.
 func (c *catalogue) partial(list *selection, d feature.Definition, width int64) {
 	o, where := c.operand(d), c.filter(d.From)
-	add := func(x, part string) { list.add(x, c.Quote(d.Name+part)) }
+	add := func(x, prefix string) { list.add(x, c.Quote(prefix+d.Name)) }
 	switch d.Aggregate {
 	case feature.Sum, feature.Mean:
 		sum := c.Of("SUM", o.column, where)
@@ -170,7 +170,7 @@ func (c *catalogue) partial(list *selection, d feature.Definition, width int64) 
 			sum = c.Exact(o.column, where)
 		}
 		add(sum, "")
-		add(c.Of("COUNT", o.column, where), "__n")
+		add(c.Of("COUNT", o.column, where), "_n_")
 	case feature.Min:
 		add(c.Of("MIN", o.column, where), "")
 	case feature.Max:
@@ -183,14 +183,14 @@ func (c *catalogue) partial(list *selection, d feature.Definition, width int64) 
 	case feature.LastN:
 		add(c.latestPartial(d, o, where), "")
 	case feature.DecayedCount, feature.DecayedSum:
-		add(c.decayed(d, o, where, fmt.Sprintf("tile * %d", width)), "")
+		add(c.decayed(d, o, where, fmt.Sprintf("_tile * %d", width)), "")
 	case feature.Ratio:
 		add(c.Count(and(where, c.filter(*d.Numerator))), "")
 		below := where
 		if d.Denominator != nil {
 			below = and(where, c.filter(*d.Denominator))
 		}
-		add(c.Count(below), "__n")
+		add(c.Count(below), "_n_")
 	default:
 		add(c.plain(d, where), "")
 	}

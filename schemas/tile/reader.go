@@ -32,9 +32,8 @@ type Reader struct {
 	arena    []byte // the texts of what was added
 	selected []bool // nil: every feature
 
-	nests []nest      // features that are folded together
-	alone []int       // all others
-	sum   agg.Partial // of a nest
+	nests []nest // features that are folded together
+	alone []int  // all others
 }
 
 // nest is the features that read one series and differ in their windows alone, shortest first. Their tiles
@@ -43,6 +42,7 @@ type Reader struct {
 type nest struct {
 	series   int
 	features []int
+	sum      agg.Partial
 }
 
 // window is what a feature's window at t takes.
@@ -93,7 +93,7 @@ func (p *Plan) NewReader() *Reader {
 func (r *Reader) arrange() {
 	bySeries := make([][]int, len(r.plan.Series))
 	for i, f := range r.plan.Features {
-		if r.grouped[i] == nil && agg.Scalar(f.Monoid) {
+		if r.grouped[i] == nil && agg.Nests(f.Monoid) {
 			bySeries[f.Series] = append(bySeries[f.Series], i)
 		} else {
 			r.alone = append(r.alone, i)
@@ -103,8 +103,10 @@ func (r *Reader) arrange() {
 		slices.SortStableFunc(list, func(a, b int) int {
 			return cmp.Compare(r.plan.Features[a].Def.Window, r.plan.Features[b].Def.Window)
 		})
-		if len(list) > 0 {
-			r.nests = append(r.nests, nest{s, list})
+		if len(list) > 1 {
+			r.nests = append(r.nests, nest{series: s, features: list})
+		} else {
+			r.alone = append(r.alone, list...)
 		}
 	}
 }
@@ -218,7 +220,7 @@ func (r *Reader) add(bucket []byte) error {
 	for i := range r.nests {
 		n := &r.nests[i]
 		if r.wants(n.features[len(n.features)-1], &r.headers[n.series], n.features) {
-			r.foldNest(n.features, &r.headers[n.series])
+			r.foldNest(n, &r.headers[n.series])
 		}
 	}
 	for _, i := range r.alone {
@@ -240,33 +242,34 @@ func (r *Reader) wants(i int, h *header, nest []int) bool {
 }
 
 // foldNest adds the tiles of a series that the windows of a nest take.
-func (r *Reader) foldNest(features []int, h *header) {
+func (r *Reader) foldNest(n *nest, h *header) {
+	features, sum := n.features, &n.sum
 	d, m, w := &r.decoder, r.plan.Features[features[0]].Monoid, &r.windows[features[len(features)-1]]
 	d.B = h.body
-	r.sum = agg.Partial{}
+	sum.Reset()
 	t := h.newest
 	for k := range h.tiles {
 		if k > 0 {
 			t -= int64(d.Uint())
 		}
 		for len(features) > 0 && t < r.windows[features[0]].from {
-			m.Merge(&r.single[features[0]], &r.sum)
+			m.Merge(&r.single[features[0]], sum)
 			features = features[1:]
 		}
-		if len(features) == 0 || d.Err != nil || w.latest != nil && w.width > 0 && w.latest.Enough(&r.sum, (t+1)*w.width) {
+		if len(features) == 0 || d.Err != nil || w.latest != nil && w.width > 0 && w.latest.Enough(sum, (t+1)*w.width) {
 			break
 		}
 		switch {
 		case t > w.to:
 			m.Skip(d)
 		case w.decaying != nil:
-			m.Fold(&r.sum, d, w.scale*w.steps[w.to-t])
+			m.Fold(sum, d, w.scale*w.steps[w.to-t])
 		default:
-			m.Fold(&r.sum, d, 1)
+			m.Fold(sum, d, 1)
 		}
 	}
 	for _, i := range features {
-		m.Merge(&r.single[i], &r.sum)
+		m.Merge(&r.single[i], sum)
 	}
 }
 

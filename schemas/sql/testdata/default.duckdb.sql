@@ -66,7 +66,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    user_id AS member,
+    user_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_1d AND event_time < end_1h AS in_1d,
@@ -76,10 +76,10 @@ windowed AS (
     event_time >= from_365d AND event_time < end_1d AS in_365d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     COUNT(*) FILTER (WHERE in_1h) AS "events_1h",
     COUNT(*) FILTER (WHERE in_1d) AS "events_24h",
     COUNT(*) FILTER (WHERE in_7d) AS "events_7d",
@@ -115,43 +115,43 @@ plain AS (
     arg_max(category, ROW(event_time, seq)) FILTER (WHERE category IS NOT NULL) AS "last_category",
     arg_max(struct_pack(item_id := item_id, type := type, value := value, event_time := event_time, seq := seq), ROW(event_time, seq), 100) AS "recent_interactions"
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by category, and as __n of how many events.
-by_category AS (
+-- Features by category, and as _n_ of how many events.
+_by_category AS (
   SELECT
-    member,
-    category AS key,
+    _member,
+    category AS _key,
     COALESCE(SUM(POW(2, (event_time - $as_of) / 259200000)) FILTER (WHERE in_30d), 0e0) AS "category_affinity",
-    COUNT(*) FILTER (WHERE in_30d) AS "category_affinity__n"
+    COUNT(*) FILTER (WHERE in_30d) AS "_n_category_affinity"
   FROM windowed
   WHERE category IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_category AS (
+_groups_by_category AS (
   SELECT
-    member,
-    list(struct_pack(key := key, value := "category_affinity") ORDER BY "category_affinity" DESC, key) FILTER (WHERE "category_affinity__n" > 0) AS "category_affinity"
-  FROM by_category
-  GROUP BY member
+    _member,
+    list(struct_pack(key := _key, value := "category_affinity") ORDER BY "category_affinity" DESC, _key) FILTER (WHERE "_n_category_affinity" > 0) AS "category_affinity"
+  FROM _by_category
+  GROUP BY _member
 ),
 -- The counts that top_types_30d takes the largest of.
-counted_top_types_30d AS (
-  SELECT member, type AS key, COUNT(*) AS count
+_counted_top_types_30d AS (
+  SELECT _member, type AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_30d AND type IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_types_30d AS (
-  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:3] AS "top_types_30d"
-  FROM counted_top_types_30d
-  GROUP BY member
+_top_top_types_30d AS (
+  SELECT _member, (list(struct_pack(key := _key, count := _count) ORDER BY _count DESC, _key))[1:3] AS "top_types_30d"
+  FROM _counted_top_types_30d
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS user_id,
+    _member AS user_id,
     "events_1h",
     "events_24h",
     "events_7d",
@@ -187,9 +187,9 @@ feature AS (
     "last_category",
     "category_affinity",
     "recent_interactions"
-  FROM plain
-  LEFT JOIN groups_by_category USING (member)
-  LEFT JOIN top_top_types_30d USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_category USING (_member)
+  LEFT JOIN _top_top_types_30d USING (_member)
 )
 SELECT
   *,
@@ -199,7 +199,7 @@ SELECT
   NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(CAST("views_24h" AS DOUBLE) * 7e0, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) / CAST("views_7d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "day_over_week",
   -- orElse(spend_30d / double(purchases_30d), 0.0)
   COALESCE(NULLIF(NULLIF(NULLIF(CAST("spend_30d" AS DOUBLE) / CAST("purchases_30d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE), 0e0) AS "spend_per_purchase_30d"
-FROM feature
+FROM _feature
 ;
 
 -- Features of item at an instant, one row a member. DuckDB, generated from the feature catalogue.
@@ -270,7 +270,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    item_id AS member,
+    item_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_1d AND event_time < end_1h AS in_1d,
@@ -280,10 +280,10 @@ windowed AS (
     event_time >= from_90d AND event_time < end_1d AS in_90d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     COUNT(*) FILTER (WHERE in_1h) AS "item_events_1h",
     COUNT(*) FILTER (WHERE in_1d) AS "item_events_24h",
     COUNT(*) FILTER (WHERE in_7d) AS "item_events_7d",
@@ -309,42 +309,42 @@ plain AS (
     -- likes and ratings that say 4 stars or more
     COUNT(*) FILTER (WHERE in_30d AND type IN ('like', 'rating') AND value_e2 >= 400) AS "item_likes_30d"
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by context.device, and as __n of how many events.
-by_context_device AS (
+-- Features by context.device, and as _n_ of how many events.
+_by_context_device AS (
   SELECT
-    member,
-    context_device AS key,
+    _member,
+    context_device AS _key,
     COUNT(*) FILTER (WHERE in_30d AND type = 'purchase') AS "item_purchases_by_device_30d"
   FROM windowed
   WHERE context_device IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_context_device AS (
+_groups_by_context_device AS (
   SELECT
-    member,
-    list(struct_pack(key := key, value := "item_purchases_by_device_30d") ORDER BY "item_purchases_by_device_30d" DESC, key) FILTER (WHERE "item_purchases_by_device_30d" > 0) AS "item_purchases_by_device_30d"
-  FROM by_context_device
-  GROUP BY member
+    _member,
+    list(struct_pack(key := _key, value := "item_purchases_by_device_30d") ORDER BY "item_purchases_by_device_30d" DESC, _key) FILTER (WHERE "item_purchases_by_device_30d" > 0) AS "item_purchases_by_device_30d"
+  FROM _by_context_device
+  GROUP BY _member
 ),
 -- The counts that item_devices_7d takes the largest of.
-counted_item_devices_7d AS (
-  SELECT member, context_device AS key, COUNT(*) AS count
+_counted_item_devices_7d AS (
+  SELECT _member, context_device AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_7d AND context_device IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_item_devices_7d AS (
-  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:3] AS "item_devices_7d"
-  FROM counted_item_devices_7d
-  GROUP BY member
+_top_item_devices_7d AS (
+  SELECT _member, (list(struct_pack(key := _key, count := _count) ORDER BY _count DESC, _key))[1:3] AS "item_devices_7d"
+  FROM _counted_item_devices_7d
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS item_id,
+    _member AS item_id,
     "item_events_1h",
     "item_events_24h",
     "item_events_7d",
@@ -370,9 +370,9 @@ feature AS (
     "item_rating_90d",
     "item_rating_histogram_90d",
     "item_likes_30d"
-  FROM plain
-  LEFT JOIN groups_by_context_device USING (member)
-  LEFT JOIN top_item_devices_7d USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_context_device USING (_member)
+  LEFT JOIN _top_item_devices_7d USING (_member)
 )
 SELECT
   *,
@@ -380,7 +380,7 @@ SELECT
   NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(CAST("item_last_price" AS DOUBLE) / CAST("item_first_price" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) - 1e0, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "item_price_change",
   -- item_revenue_30d / double(item_events_30d)
   NULLIF(NULLIF(NULLIF(CAST("item_revenue_30d" AS DOUBLE) / CAST("item_events_30d" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) AS "item_revenue_per_view_30d"
-FROM feature
+FROM _feature
 ;
 
 -- Features of global at an instant, one row a member. DuckDB, generated from the feature catalogue.
@@ -438,33 +438,33 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    'all' AS member,
+    'all' AS _member,
     event.*,
     event_time >= from_1d AND event_time < end_1h AS in_1d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
 -- The counts that trending_24h takes the largest of.
-counted_trending_24h AS (
-  SELECT member, item_id AS key, COUNT(*) AS count
+_counted_trending_24h AS (
+  SELECT _member, item_id AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_1d AND item_id IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_trending_24h AS (
-  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:200] AS "trending_24h"
-  FROM counted_trending_24h
-  GROUP BY member
+_top_trending_24h AS (
+  SELECT _member, (list(struct_pack(key := _key, count := _count) ORDER BY _count DESC, _key))[1:200] AS "trending_24h"
+  FROM _counted_trending_24h
+  GROUP BY _member
 )
 SELECT
-  member AS id,
+  _member AS id,
   "trending_24h"
-FROM plain
-LEFT JOIN top_trending_24h USING (member)
+FROM _plain
+LEFT JOIN _top_trending_24h USING (_member)
 ;
 

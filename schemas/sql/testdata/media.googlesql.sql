@@ -67,7 +67,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    user_id AS member,
+    user_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_1d AND event_time < end_1h AS in_1d,
@@ -76,10 +76,10 @@ windowed AS (
     event_time >= from_90d AND event_time < end_1d AS in_90d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     COUNTIF(in_1h) AS `events_1h`,
     COUNTIF(in_1d) AS `events_24h`,
     COUNTIF(in_7d) AS `events_7d`,
@@ -106,46 +106,46 @@ plain AS (
     ARRAY_AGG(IF(type = 'like', item_id, NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 10) AS `recent_likes`,
     ARRAY_AGG(STRUCT(item_id, type, value, event_time, seq) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 100) AS `recent_interactions`
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by category, and as __n of how many events.
-by_category AS (
+-- Features by category, and as _n_ of how many events.
+_by_category AS (
   SELECT
-    member,
-    category AS key,
+    _member,
+    category AS _key,
     COUNTIF(in_30d AND type = 'complete') / NULLIF(COUNTIF(in_30d AND type = 'play'), 0) AS `genre_completion_30d`,
-    COUNTIF(in_30d AND (type = 'complete' OR type = 'play')) AS `genre_completion_30d__n`,
+    COUNTIF(in_30d AND (type = 'complete' OR type = 'play')) AS `_n_genre_completion_30d`,
     COALESCE(SUM(IF(in_90d AND type IN ('complete', 'like', 'share'), POW(2, (event_time - @as_of) / 1209600000), NULL)), 0.0) AS `category_affinity`,
-    COUNTIF(in_90d AND type IN ('complete', 'like', 'share')) AS `category_affinity__n`
+    COUNTIF(in_90d AND type IN ('complete', 'like', 'share')) AS `_n_category_affinity`
   FROM windowed
   WHERE category IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_category AS (
+_groups_by_category AS (
   SELECT
-    member,
-    ARRAY_AGG(IF(`genre_completion_30d__n` > 0, STRUCT(key, `genre_completion_30d` AS value), NULL) IGNORE NULLS ORDER BY `genre_completion_30d` DESC, key) AS `genre_completion_30d`,
-    ARRAY_AGG(IF(`category_affinity__n` > 0, STRUCT(key, `category_affinity` AS value), NULL) IGNORE NULLS ORDER BY `category_affinity` DESC, key) AS `category_affinity`
-  FROM by_category
-  GROUP BY member
+    _member,
+    ARRAY_AGG(IF(`_n_genre_completion_30d` > 0, STRUCT(_key AS key, `genre_completion_30d` AS value), NULL) IGNORE NULLS ORDER BY `genre_completion_30d` DESC, _key) AS `genre_completion_30d`,
+    ARRAY_AGG(IF(`_n_category_affinity` > 0, STRUCT(_key AS key, `category_affinity` AS value), NULL) IGNORE NULLS ORDER BY `category_affinity` DESC, _key) AS `category_affinity`
+  FROM _by_category
+  GROUP BY _member
 ),
 -- The counts that top_artists_30d takes the largest of.
-counted_top_artists_30d AS (
-  SELECT member, properties_artist AS key, COUNT(*) AS count
+_counted_top_artists_30d AS (
+  SELECT _member, properties_artist AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_30d AND type IN ('complete', 'like') AND properties_artist IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_artists_30d AS (
-  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 3) AS `top_artists_30d`
-  FROM counted_top_artists_30d
-  GROUP BY member
+_top_top_artists_30d AS (
+  SELECT _member, ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS ORDER BY _count DESC, _key LIMIT 3) AS `top_artists_30d`
+  FROM _counted_top_artists_30d
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS user_id,
+    _member AS user_id,
     `events_1h`,
     `events_24h`,
     `events_7d`,
@@ -173,9 +173,9 @@ feature AS (
     `last_genre`,
     `recent_likes`,
     `recent_interactions`
-  FROM plain
-  LEFT JOIN groups_by_category USING (member)
-  LEFT JOIN top_top_artists_30d USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_category USING (_member)
+  LEFT JOIN _top_top_artists_30d USING (_member)
 )
 SELECT
   *,
@@ -183,7 +183,7 @@ SELECT
   SAFE_DIVIDE(CAST(`skips_7d` AS FLOAT64), CAST(`plays_7d` AS FLOAT64)) AS `skip_rate_7d`,
   -- orElse(double(watch_seconds_24h) * 7.0 / double(watch_seconds_7d), 0.0)
   COALESCE(SAFE_DIVIDE(SAFE_MULTIPLY(CAST(SAFE_CAST(`watch_seconds_24h` AS INT64) AS FLOAT64), 7.0), CAST(SAFE_CAST(`watch_seconds_7d` AS INT64) AS FLOAT64)), 0.0) AS `binge`
-FROM feature
+FROM _feature
 ;
 
 -- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
@@ -251,7 +251,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    item_id AS member,
+    item_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_1d AND event_time < end_1h AS in_1d,
@@ -260,10 +260,10 @@ windowed AS (
     event_time >= from_30d AND event_time < end_1d AS in_30d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     COUNTIF(in_1h AND type = 'play') AS `item_plays_1h`,
     COUNTIF(in_1d AND type = 'play') AS `item_plays_24h`,
     COUNTIF(in_7d AND type = 'play') AS `item_plays_7d`,
@@ -276,30 +276,30 @@ plain AS (
     COUNT(DISTINCT IF(in_7d AND type = 'play', user_id, NULL)) AS `item_viewers_7d`,
     MIN(event_time) AS `item_released`
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by context.device, and as __n of how many events.
-by_context_device AS (
+-- Features by context.device, and as _n_ of how many events.
+_by_context_device AS (
   SELECT
-    member,
-    context_device AS key,
+    _member,
+    context_device AS _key,
     COUNTIF(in_7d AND type = 'play') AS `item_plays_by_device_7d`
   FROM windowed
   WHERE context_device IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_context_device AS (
+_groups_by_context_device AS (
   SELECT
-    member,
-    ARRAY_AGG(IF(`item_plays_by_device_7d` > 0, STRUCT(key, `item_plays_by_device_7d` AS value), NULL) IGNORE NULLS ORDER BY `item_plays_by_device_7d` DESC, key) AS `item_plays_by_device_7d`
-  FROM by_context_device
-  GROUP BY member
+    _member,
+    ARRAY_AGG(IF(`item_plays_by_device_7d` > 0, STRUCT(_key AS key, `item_plays_by_device_7d` AS value), NULL) IGNORE NULLS ORDER BY `item_plays_by_device_7d` DESC, _key) AS `item_plays_by_device_7d`
+  FROM _by_context_device
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS item_id,
+    _member AS item_id,
     `item_plays_1h`,
     `item_plays_24h`,
     `item_plays_7d`,
@@ -312,14 +312,14 @@ feature AS (
     `item_viewers_7d`,
     `item_plays_by_device_7d`,
     `item_released`
-  FROM plain
-  LEFT JOIN groups_by_context_device USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_context_device USING (_member)
 )
 SELECT
   *,
   -- double(item_early_skips_7d) / double(item_plays_7d)
   SAFE_DIVIDE(CAST(`item_early_skips_7d` AS FLOAT64), CAST(`item_plays_7d` AS FLOAT64)) AS `item_early_skip_rate_7d`
-FROM feature
+FROM _feature
 ;
 
 -- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
@@ -377,33 +377,33 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    'all' AS member,
+    'all' AS _member,
     event.*,
     event_time >= from_1d AND event_time < end_1h AS in_1d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
 -- The counts that trending_24h takes the largest of.
-counted_trending_24h AS (
-  SELECT member, item_id AS key, COUNT(*) AS count
+_counted_trending_24h AS (
+  SELECT _member, item_id AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_1d AND type IN ('complete', 'like', 'play', 'share') AND item_id IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_trending_24h AS (
-  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 200) AS `trending_24h`
-  FROM counted_trending_24h
-  GROUP BY member
+_top_trending_24h AS (
+  SELECT _member, ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS ORDER BY _count DESC, _key LIMIT 200) AS `trending_24h`
+  FROM _counted_trending_24h
+  GROUP BY _member
 )
 SELECT
-  member AS id,
+  _member AS id,
   `trending_24h`
-FROM plain
-LEFT JOIN top_trending_24h USING (member)
+FROM _plain
+LEFT JOIN _top_trending_24h USING (_member)
 ;
 

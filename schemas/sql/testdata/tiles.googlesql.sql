@@ -75,17 +75,17 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    DIV(event_time, 300000) AS tile
+    user_id AS _member,
+    DIV(event_time, 300000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 3600000 - MOD(MOD(@as_of - 3600000, 300000) + 300000, 300000)
 )
 SELECT
-  member,
-  tile,
+  _member,
+  _tile,
   COUNT(*) AS `count_1h`
 FROM tiled
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;
 
 -- Table user_lifetime.
@@ -99,17 +99,17 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    0 AS tile
+    user_id AS _member,
+    0 AS _tile
   FROM event
 )
 SELECT
-  member,
-  tile,
+  _member,
+  _tile,
   COUNTIF(type IN ('cart', 'view') AND value_e2 >= 450 AND category != 'it\'s \\a' AND price_int IN (1, 2)) AS `select`,
   ARRAY_AGG(IF(properties_a_b IS NOT NULL, STRUCT(properties_a_b AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time, seq LIMIT 1)[SAFE_OFFSET(0)] AS `first_text`
 FROM tiled
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;
 
 -- Table user_1d.
@@ -123,33 +123,33 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    DIV(event_time, 86400000) AS tile
+    user_id AS _member,
+    DIV(event_time, 86400000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 31536000000 - MOD(MOD(@as_of - 31536000000, 86400000) + 86400000, 86400000)
 )
 SELECT
-  member,
-  tile,
+  _member,
+  _tile,
   SUM(CAST(value_e2 AS NUMERIC)) AS `sum_7d`,
-  COUNT(value_e2) AS `sum_7d__n`,
+  COUNT(value_e2) AS `_n_sum_7d`,
   SUM(CAST(price_int AS NUMERIC)) AS `sum_integer`,
-  COUNT(price_int) AS `sum_integer__n`,
+  COUNT(price_int) AS `_n_sum_integer`,
   SUM(properties_float) AS `sum_float`,
-  COUNT(properties_float) AS `sum_float__n`,
+  COUNT(properties_float) AS `_n_sum_float`,
   SUM(CAST(properties_flag AS NUMERIC)) AS `mean_flag`,
-  COUNT(properties_flag) AS `mean_flag__n`,
+  COUNT(properties_flag) AS `_n_mean_flag`,
   ARRAY_AGG(IF(properties_flag != 1 AND properties_until > 1769817600000 AND properties_float < 0.5 AND properties_flag IS NOT NULL, STRUCT(properties_flag AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 1)[SAFE_OFFSET(0)] AS `last_flag`,
   HLL_COUNT.INIT(properties_a_b_2, 11) AS `distinct_30d`,
   ARRAY_AGG(IF(value_e2 IS NOT NULL, STRUCT(value_e2 AS value, event_time, seq), NULL) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 5) AS `last_values`,
   ARRAY_AGG(STRUCT(item_id, type, value, event_time, seq) IGNORE NULLS ORDER BY event_time DESC, seq DESC LIMIT 5) AS `last_events`,
-  SUM(POW(2, (event_time - tile * 86400000) / 259200000)) AS `decayed_events`,
-  SUM(value_e2 / 100 * POW(2, (event_time - tile * 86400000) / 259200000)) AS `decayed_value`,
+  SUM(POW(2, (event_time - _tile * 86400000) / 259200000)) AS `decayed_events`,
+  SUM(value_e2 / 100 * POW(2, (event_time - _tile * 86400000) / 259200000)) AS `decayed_value`,
   COUNTIF(context_device IN ('android', 'ios') AND type = 'purchase') AS `ratio_30d`,
-  COUNTIF(context_device IN ('android', 'ios')) AS `ratio_30d__n`,
+  COUNTIF(context_device IN ('android', 'ios')) AS `_n_ratio_30d`,
   [COUNTIF(value_e2 / 100 < -1.0), COUNTIF(value_e2 / 100 >= -1.0 AND value_e2 / 100 < 2.5), COUNTIF(value_e2 / 100 >= 2.5 AND value_e2 / 100 < 10.0), COUNTIF(value_e2 / 100 >= 10.0)] AS `histogram_30d`
 FROM tiled
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;
 
 -- Table user_1h.
@@ -163,18 +163,18 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    DIV(event_time, 3600000) AS tile
+    user_id AS _member,
+    DIV(event_time, 3600000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 172800000 - MOD(MOD(@as_of - 172800000, 3600000) + 3600000, 3600000)
 )
 SELECT
-  member,
-  tile,
+  _member,
+  _tile,
   MIN(value_e2) AS `min_2d`,
   MAX(properties_until) AS `max_2d`
 FROM tiled
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;
 
 -- Table user_1d_top_30d.
@@ -188,23 +188,23 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    DIV(event_time, 86400000) AS tile
+    user_id AS _member,
+    DIV(event_time, 86400000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 2592000000 - MOD(MOD(@as_of - 2592000000, 86400000) + 86400000, 86400000)
 ),
 counted AS (
-  SELECT member, tile, CAST(value_e2 AS STRING) AS key, COUNT(*) AS count
+  SELECT _member, _tile, CAST(value_e2 AS STRING) AS _key, COUNT(*) AS _count
   FROM tiled
   WHERE value_e2 IS NOT NULL
-  GROUP BY member, tile, key
+  GROUP BY _member, _tile, _key
 )
 SELECT
-  member,
-  tile,
-  ARRAY_AGG(STRUCT(key, count) IGNORE NULLS) AS `top_30d`
+  _member,
+  _tile,
+  ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS) AS `top_30d`
 FROM counted
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;
 
 -- Table user_1d_by_category.
@@ -218,21 +218,21 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    user_id AS member,
-    DIV(event_time, 86400000) AS tile
+    user_id AS _member,
+    DIV(event_time, 86400000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000)
 )
 SELECT
-  member,
-  tile,
-  category AS key,
+  _member,
+  _tile,
+  category AS _key,
   COUNT(*) AS `count_by`,
   COUNTIF(type = 'purchase') AS `ratio_by`,
-  COUNTIF(type = 'view') AS `ratio_by__n`
+  COUNTIF(type = 'view') AS `_n_ratio_by`
 FROM tiled
 WHERE category IS NOT NULL
-GROUP BY member, tile, key
+GROUP BY _member, _tile, _key
 ;
 
 -- Table item_1d_by_context_device.
@@ -246,19 +246,19 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    item_id AS member,
-    DIV(event_time, 86400000) AS tile
+    item_id AS _member,
+    DIV(event_time, 86400000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 604800000 - MOD(MOD(@as_of - 604800000, 86400000) + 86400000, 86400000)
 )
 SELECT
-  member,
-  tile,
-  context_device AS key,
+  _member,
+  _tile,
+  context_device AS _key,
   MAX(value_e2) AS `max_by`
 FROM tiled
 WHERE context_device IS NOT NULL
-GROUP BY member, tile, key
+GROUP BY _member, _tile, _key
 ;
 
 -- Table global_1h_top_items.
@@ -272,21 +272,21 @@ event AS (
 tiled AS (
   SELECT
     event.*,
-    'all' AS member,
-    DIV(event_time, 3600000) AS tile
+    'all' AS _member,
+    DIV(event_time, 3600000) AS _tile
   FROM event
   WHERE event_time >= @as_of - 86400000 - MOD(MOD(@as_of - 86400000, 3600000) + 3600000, 3600000)
 ),
 counted AS (
-  SELECT member, tile, item_id AS key, COUNT(*) AS count
+  SELECT _member, _tile, item_id AS _key, COUNT(*) AS _count
   FROM tiled
   WHERE item_id IS NOT NULL
-  GROUP BY member, tile, key
+  GROUP BY _member, _tile, _key
 )
 SELECT
-  member,
-  tile,
-  ARRAY_AGG(STRUCT(key, count) IGNORE NULLS) AS `top_items`
+  _member,
+  _tile,
+  ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS) AS `top_items`
 FROM counted
-GROUP BY member, tile
+GROUP BY _member, _tile
 ;

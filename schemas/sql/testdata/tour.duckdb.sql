@@ -77,7 +77,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    user_id AS member,
+    user_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_2d AND event_time < end_1h AS in_2d,
@@ -86,10 +86,10 @@ windowed AS (
     event_time >= from_365d AND event_time < end_1d AS in_365d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     -- within the hour
     COUNT(*) FILTER (WHERE in_1h) AS "count_1h",
     COUNT(*) FILTER (WHERE type IN ('cart', 'view') AND value_e2 >= 450 AND category != 'it''s \a' AND price_int IN (1, 2)) AS "select",
@@ -111,45 +111,45 @@ plain AS (
     COUNT(*) FILTER (WHERE in_30d AND context_device IN ('android', 'ios') AND type = 'purchase') / NULLIF(COUNT(*) FILTER (WHERE in_30d AND context_device IN ('android', 'ios')), 0) AS "ratio_30d",
     [COUNT(*) FILTER (WHERE in_30d AND value_e2 / 100 < -1e0), COUNT(*) FILTER (WHERE in_30d AND value_e2 / 100 >= -1e0 AND value_e2 / 100 < 2.5e0), COUNT(*) FILTER (WHERE in_30d AND value_e2 / 100 >= 2.5e0 AND value_e2 / 100 < 10e0), COUNT(*) FILTER (WHERE in_30d AND value_e2 / 100 >= 10e0)] AS "histogram_30d"
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by category, and as __n of how many events.
-by_category AS (
+-- Features by category, and as _n_ of how many events.
+_by_category AS (
   SELECT
-    member,
-    category AS key,
+    _member,
+    category AS _key,
     COUNT(*) FILTER (WHERE in_7d) AS "count_by",
     COUNT(*) FILTER (WHERE in_7d AND type = 'purchase') / NULLIF(COUNT(*) FILTER (WHERE in_7d AND type = 'view'), 0) AS "ratio_by",
-    COUNT(*) FILTER (WHERE in_7d AND (type = 'purchase' OR type = 'view')) AS "ratio_by__n"
+    COUNT(*) FILTER (WHERE in_7d AND (type = 'purchase' OR type = 'view')) AS "_n_ratio_by"
   FROM windowed
   WHERE category IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_category AS (
+_groups_by_category AS (
   SELECT
-    member,
-    list(struct_pack(key := key, value := "count_by") ORDER BY "count_by" DESC, key) FILTER (WHERE "count_by" > 0) AS "count_by",
-    list(struct_pack(key := key, value := "ratio_by") ORDER BY "ratio_by" DESC, key) FILTER (WHERE "ratio_by__n" > 0) AS "ratio_by"
-  FROM by_category
-  GROUP BY member
+    _member,
+    list(struct_pack(key := _key, value := "count_by") ORDER BY "count_by" DESC, _key) FILTER (WHERE "count_by" > 0) AS "count_by",
+    list(struct_pack(key := _key, value := "ratio_by") ORDER BY "ratio_by" DESC, _key) FILTER (WHERE "_n_ratio_by" > 0) AS "ratio_by"
+  FROM _by_category
+  GROUP BY _member
 ),
 -- The counts that top_30d takes the largest of.
-counted_top_30d AS (
-  SELECT member, CAST(value_e2 AS VARCHAR) AS key, COUNT(*) AS count
+_counted_top_30d AS (
+  SELECT _member, CAST(value_e2 AS VARCHAR) AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_30d AND value_e2 IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_30d AS (
-  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:3] AS "top_30d"
-  FROM counted_top_30d
-  GROUP BY member
+_top_top_30d AS (
+  SELECT _member, (list(struct_pack(key := _key, count := _count) ORDER BY _count DESC, _key))[1:3] AS "top_30d"
+  FROM _counted_top_30d
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS user_id,
+    _member AS user_id,
     "count_1h",
     "select",
     "sum_7d",
@@ -172,9 +172,9 @@ feature AS (
     "histogram_30d",
     "count_by",
     "ratio_by"
-  FROM plain
-  LEFT JOIN groups_by_category USING (member)
-  LEFT JOIN top_top_30d USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_category USING (_member)
+  LEFT JOIN _top_top_30d USING (_member)
 )
 SELECT
   *,
@@ -184,7 +184,7 @@ SELECT
   COALESCE(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(NULLIF(CAST("sum_7d" AS DOUBLE) / CAST("count_1h" AS DOUBLE), 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) * 1.5e0, 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE) + "mean_7d", 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE), NULLIF(NULLIF(NULLIF(0e0 - "mean_float", 'inf'::DOUBLE), '-inf'::DOUBLE), 'nan'::DOUBLE)) AS "doubles",
   -- count_1h > 3 && (first_text == "a" || !(mean_flag >= 0.5)) ? last_flag : int(sum_float)
   CASE WHEN (("count_1h" > 3) AND (("first_text" = 'a') OR (NOT ("mean_flag" >= 0.5e0)))) THEN CAST("last_flag" AS BIGINT) WHEN NOT (("count_1h" > 3) AND (("first_text" = 'a') OR (NOT ("mean_flag" >= 0.5e0)))) THEN TRY_CAST(TRUNC("sum_float") AS BIGINT) END AS "choice"
-FROM feature
+FROM _feature
 ;
 
 -- Features of item at an instant, one row a member. DuckDB, generated from the feature catalogue.
@@ -246,41 +246,41 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    item_id AS member,
+    item_id AS _member,
     event.*,
     event_time >= from_7d AND event_time < end_1d AS in_7d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by context.device, and as __n of how many events.
-by_context_device AS (
+-- Features by context.device, and as _n_ of how many events.
+_by_context_device AS (
   SELECT
-    member,
-    context_device AS key,
+    _member,
+    context_device AS _key,
     CAST(MAX(value_e2) FILTER (WHERE in_7d) AS DECIMAL(30, 0)) * 0.01 AS "max_by",
-    COUNT(*) FILTER (WHERE in_7d AND value_e2 IS NOT NULL) AS "max_by__n"
+    COUNT(*) FILTER (WHERE in_7d AND value_e2 IS NOT NULL) AS "_n_max_by"
   FROM windowed
   WHERE context_device IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_context_device AS (
+_groups_by_context_device AS (
   SELECT
-    member,
-    list(struct_pack(key := key, value := "max_by") ORDER BY "max_by" DESC, key) FILTER (WHERE "max_by__n" > 0) AS "max_by"
-  FROM by_context_device
-  GROUP BY member
+    _member,
+    list(struct_pack(key := _key, value := "max_by") ORDER BY "max_by" DESC, _key) FILTER (WHERE "_n_max_by" > 0) AS "max_by"
+  FROM _by_context_device
+  GROUP BY _member
 )
 SELECT
-  member AS item_id,
+  _member AS item_id,
   "max_by"
-FROM plain
-LEFT JOIN groups_by_context_device USING (member)
+FROM _plain
+LEFT JOIN _groups_by_context_device USING (_member)
 ;
 
 -- Features of global at an instant, one row a member. DuckDB, generated from the feature catalogue.
@@ -338,33 +338,33 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    'all' AS member,
+    'all' AS _member,
     event.*,
     event_time >= from_1d AND event_time < end_1h AS in_1d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
 -- The counts that top_items takes the largest of.
-counted_top_items AS (
-  SELECT member, item_id AS key, COUNT(*) AS count
+_counted_top_items AS (
+  SELECT _member, item_id AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_1d AND item_id IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_items AS (
-  SELECT member, (list(struct_pack(key := key, count := count) ORDER BY count DESC, key))[1:20] AS "top_items"
-  FROM counted_top_items
-  GROUP BY member
+_top_top_items AS (
+  SELECT _member, (list(struct_pack(key := _key, count := _count) ORDER BY _count DESC, _key))[1:20] AS "top_items"
+  FROM _counted_top_items
+  GROUP BY _member
 )
 SELECT
-  member AS id,
+  _member AS id,
   "top_items"
-FROM plain
-LEFT JOIN top_top_items USING (member)
+FROM _plain
+LEFT JOIN _top_top_items USING (_member)
 ;
 

@@ -77,7 +77,7 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    user_id AS member,
+    user_id AS _member,
     event.*,
     event_time >= from_1h AND event_time < end_5m AS in_1h,
     event_time >= from_2d AND event_time < end_1h AS in_2d,
@@ -86,10 +86,10 @@ windowed AS (
     event_time >= from_365d AND event_time < end_1d AS in_365d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
   SELECT
-    member,
+    _member,
     -- within the hour
     COUNTIF(in_1h) AS `count_1h`,
     COUNTIF(type IN ('cart', 'view') AND value_e2 >= 450 AND category != 'it\'s \\a' AND price_int IN (1, 2)) AS `select`,
@@ -111,45 +111,45 @@ plain AS (
     COUNTIF(in_30d AND context_device IN ('android', 'ios') AND type = 'purchase') / NULLIF(COUNTIF(in_30d AND context_device IN ('android', 'ios')), 0) AS `ratio_30d`,
     [COUNTIF(in_30d AND value_e2 / 100 < -1.0), COUNTIF(in_30d AND value_e2 / 100 >= -1.0 AND value_e2 / 100 < 2.5), COUNTIF(in_30d AND value_e2 / 100 >= 2.5 AND value_e2 / 100 < 10.0), COUNTIF(in_30d AND value_e2 / 100 >= 10.0)] AS `histogram_30d`
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by category, and as __n of how many events.
-by_category AS (
+-- Features by category, and as _n_ of how many events.
+_by_category AS (
   SELECT
-    member,
-    category AS key,
+    _member,
+    category AS _key,
     COUNTIF(in_7d) AS `count_by`,
     COUNTIF(in_7d AND type = 'purchase') / NULLIF(COUNTIF(in_7d AND type = 'view'), 0) AS `ratio_by`,
-    COUNTIF(in_7d AND (type = 'purchase' OR type = 'view')) AS `ratio_by__n`
+    COUNTIF(in_7d AND (type = 'purchase' OR type = 'view')) AS `_n_ratio_by`
   FROM windowed
   WHERE category IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_category AS (
+_groups_by_category AS (
   SELECT
-    member,
-    ARRAY_AGG(IF(`count_by` > 0, STRUCT(key, `count_by` AS value), NULL) IGNORE NULLS ORDER BY `count_by` DESC, key) AS `count_by`,
-    ARRAY_AGG(IF(`ratio_by__n` > 0, STRUCT(key, `ratio_by` AS value), NULL) IGNORE NULLS ORDER BY `ratio_by` DESC, key) AS `ratio_by`
-  FROM by_category
-  GROUP BY member
+    _member,
+    ARRAY_AGG(IF(`count_by` > 0, STRUCT(_key AS key, `count_by` AS value), NULL) IGNORE NULLS ORDER BY `count_by` DESC, _key) AS `count_by`,
+    ARRAY_AGG(IF(`_n_ratio_by` > 0, STRUCT(_key AS key, `ratio_by` AS value), NULL) IGNORE NULLS ORDER BY `ratio_by` DESC, _key) AS `ratio_by`
+  FROM _by_category
+  GROUP BY _member
 ),
 -- The counts that top_30d takes the largest of.
-counted_top_30d AS (
-  SELECT member, CAST(value_e2 AS STRING) AS key, COUNT(*) AS count
+_counted_top_30d AS (
+  SELECT _member, CAST(value_e2 AS STRING) AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_30d AND value_e2 IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_30d AS (
-  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 3) AS `top_30d`
-  FROM counted_top_30d
-  GROUP BY member
+_top_top_30d AS (
+  SELECT _member, ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS ORDER BY _count DESC, _key LIMIT 3) AS `top_30d`
+  FROM _counted_top_30d
+  GROUP BY _member
 ),
 -- All features side by side.
-feature AS (
+_feature AS (
   SELECT
-    member AS user_id,
+    _member AS user_id,
     `count_1h`,
     `select`,
     `sum_7d`,
@@ -172,9 +172,9 @@ feature AS (
     `histogram_30d`,
     `count_by`,
     `ratio_by`
-  FROM plain
-  LEFT JOIN groups_by_category USING (member)
-  LEFT JOIN top_top_30d USING (member)
+  FROM _plain
+  LEFT JOIN _groups_by_category USING (_member)
+  LEFT JOIN _top_top_30d USING (_member)
 )
 SELECT
   *,
@@ -184,7 +184,7 @@ SELECT
   COALESCE(SAFE_ADD(SAFE_MULTIPLY(SAFE_DIVIDE(CAST(`sum_7d` AS FLOAT64), CAST(`count_1h` AS FLOAT64)), 1.5), `mean_7d`), SAFE_SUBTRACT(0.0, `mean_float`)) AS `doubles`,
   -- count_1h > 3 && (first_text == "a" || !(mean_flag >= 0.5)) ? last_flag : int(sum_float)
   CASE WHEN ((`count_1h` > 3) AND ((`first_text` = 'a') OR (NOT (`mean_flag` >= 0.5)))) THEN CAST(`last_flag` AS INT64) WHEN NOT ((`count_1h` > 3) AND ((`first_text` = 'a') OR (NOT (`mean_flag` >= 0.5)))) THEN SAFE_CAST(TRUNC(`sum_float`) AS INT64) END AS `choice`
-FROM feature
+FROM _feature
 ;
 
 -- Features of item at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
@@ -246,41 +246,41 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    item_id AS member,
+    item_id AS _member,
     event.*,
     event_time >= from_7d AND event_time < end_1d AS in_7d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
--- Features by context.device, and as __n of how many events.
-by_context_device AS (
+-- Features by context.device, and as _n_ of how many events.
+_by_context_device AS (
   SELECT
-    member,
-    context_device AS key,
+    _member,
+    context_device AS _key,
     CAST(MAX(IF(in_7d, value_e2, NULL)) AS NUMERIC) / 100 AS `max_by`,
-    COUNTIF(in_7d AND value_e2 IS NOT NULL) AS `max_by__n`
+    COUNTIF(in_7d AND value_e2 IS NOT NULL) AS `_n_max_by`
   FROM windowed
   WHERE context_device IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
 -- Their groups a member, largest first.
-groups_by_context_device AS (
+_groups_by_context_device AS (
   SELECT
-    member,
-    ARRAY_AGG(IF(`max_by__n` > 0, STRUCT(key, `max_by` AS value), NULL) IGNORE NULLS ORDER BY `max_by` DESC, key) AS `max_by`
-  FROM by_context_device
-  GROUP BY member
+    _member,
+    ARRAY_AGG(IF(`_n_max_by` > 0, STRUCT(_key AS key, `max_by` AS value), NULL) IGNORE NULLS ORDER BY `max_by` DESC, _key) AS `max_by`
+  FROM _by_context_device
+  GROUP BY _member
 )
 SELECT
-  member AS item_id,
+  _member AS item_id,
   `max_by`
-FROM plain
-LEFT JOIN groups_by_context_device USING (member)
+FROM _plain
+LEFT JOIN _groups_by_context_device USING (_member)
 ;
 
 -- Features of global at an instant, one row a member. GoogleSQL, generated from the feature catalogue.
@@ -338,33 +338,33 @@ bounds AS (
 -- Which windows each event is in.
 windowed AS (
   SELECT
-    'all' AS member,
+    'all' AS _member,
     event.*,
     event_time >= from_1d AND event_time < end_1h AS in_1d
   FROM event CROSS JOIN bounds
 ),
--- One row a member.
-plain AS (
-  SELECT member
+-- One row a member. Names that begin with _ are never those of features.
+_plain AS (
+  SELECT _member
   FROM windowed
-  GROUP BY member
+  GROUP BY _member
 ),
 -- The counts that top_items takes the largest of.
-counted_top_items AS (
-  SELECT member, item_id AS key, COUNT(*) AS count
+_counted_top_items AS (
+  SELECT _member, item_id AS _key, COUNT(*) AS _count
   FROM windowed
   WHERE in_1d AND item_id IS NOT NULL
-  GROUP BY member, key
+  GROUP BY _member, _key
 ),
-top_top_items AS (
-  SELECT member, ARRAY_AGG(STRUCT(key, count) IGNORE NULLS ORDER BY count DESC, key LIMIT 20) AS `top_items`
-  FROM counted_top_items
-  GROUP BY member
+_top_top_items AS (
+  SELECT _member, ARRAY_AGG(STRUCT(_key AS key, _count AS count) IGNORE NULLS ORDER BY _count DESC, _key LIMIT 20) AS `top_items`
+  FROM _counted_top_items
+  GROUP BY _member
 )
 SELECT
-  member AS id,
+  _member AS id,
   `top_items`
-FROM plain
-LEFT JOIN top_top_items USING (member)
+FROM _plain
+LEFT JOIN _top_top_items USING (_member)
 ;
 
