@@ -5,7 +5,7 @@
 //
 //   - [Features]: every feature of an entity at an instant, one row a member, one column a feature,
 //     derived features included.
-//   - [Tiles]: what the batch layer keeps, one row a (member, tile, key), one column a series.
+//   - [Tiles]: what the batch layer keeps, one row a (_member, _tile, _key), one column a series.
 //   - [Events]: the events that count, with their typed fields. The others contain it; run first and
 //     kept as a table, it saves them the sorting (Source.Distinct).
 //

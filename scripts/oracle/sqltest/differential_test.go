@@ -53,6 +53,11 @@ func differential(t *testing.T, e engine, d sql.Dialect) {
 		}
 		count = (n + definitions - 1) / definitions
 	}
+	t.Run("duplicates", func(t *testing.T) {
+		r := &run{t: t, engine: e, dialect: d, Case: duplicates()}
+		r.load("events_duplicates", 0)
+		r.compare(feature.User)
+	})
 	compared, cells := 0, 0
 	for seed := first; seed < first+uint64(count); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
