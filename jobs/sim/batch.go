@@ -288,6 +288,19 @@ func (w *world) moved(p model.Pointer, err error) error {
 	return nil
 }
 
+// crashing lets a process die in one of its writes to the bucket (see memory.crash).
+func (w *world) crashing(code int64, run func() error) error {
+	w.memory.crash(code)
+	err := run()
+	w.memory.crash(0)
+	if !errors.Is(err, errCrashed) {
+		return err
+	}
+	w.note("crashed")
+	at, _, err := artifact.ReadPointer(w.ctx, w.bucket)
+	return w.moved(at, err)
+}
+
 // doRollback makes the to-th retained generation current, or the one below the current for 0.
 func (w *world) doRollback(to int64) error {
 	if w.pointer.Sequence == 0 {

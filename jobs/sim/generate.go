@@ -7,7 +7,7 @@ import "math/rand/v2"
 func Generate(seed uint64) History {
 	g := generator{Rand: rand.New(rand.NewPCG(seed, 0x686973)), h: History{Seed: seed}}
 	g.trouble = g.IntN(3) // some histories are quiet, so that the plain way is walked far
-	for range g.IntN(4) {
+	for range g.pick(0, 0, 1, 2, 3) {
 		g.add("import", g.Int64N(3))
 	}
 	for range 2 + g.IntN(3) {
@@ -122,7 +122,7 @@ func (g *generator) decision() {
 	case 0:
 		g.add("define", g.Int64N(3))
 	case 1, 2:
-		g.add("rollback", g.pick(0, 1, 2))
+		g.add("rollback", g.pick(0, 1, 2), g.ifTrouble(g.pick(0, 0, 1, 2)))
 	case 3:
 		g.add("retain")
 	default:
@@ -174,7 +174,10 @@ func (g *generator) closeDay() {
 			g.add("own", g.Int64N(3), g.Int64N(2), p, 400, 0, 0)
 		}
 	}
-	g.add("night", g.Int64N(3), g.pick(0, 0, 1))
+	g.add("night", g.Int64N(4), g.pick(0, 0, 1), g.ifTrouble(g.pick(0, 0, 0, 1+g.Int64N(20))))
+	if g.one(8) {
+		g.add("night", g.Int64N(4), 1, 0)
+	}
 	for server := range int64(2) {
 		if !g.one(3) {
 			g.add("refresh", server)

@@ -35,9 +35,9 @@ var verbs = map[string][]string{
 	"archive":  {"worker", "partition", "records", "crash"},
 	"own":      {"catalogue", "owner", "partition", "records", "crash", "stale"},
 	"verify":   {"catalogue", "owner", "partition"},
-	"define":   {"catalogue"},    // another catalogue is configured
-	"night":    {"way", "again"}, // of the last mark that is archived; odd ways continue an earlier generation
-	"rollback": {"to"},
+	"define":   {"catalogue"},             // another catalogue is configured
+	"night":    {"way", "again", "crash"}, // of the last mark that is archived; odd ways continue an earlier generation
+	"rollback": {"to", "crash"},
 	"refresh":  {"server"},
 
 	// Redis.

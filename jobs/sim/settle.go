@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/anabranch/anabranch/infra/redis"
+	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/feature"
 )
 
@@ -23,7 +24,9 @@ func (w *world) doSettle() error {
 		return err
 	}
 	for u := range int64(users) {
-		if err := w.doEvent(w.now/1000+u, u, u%3); err != nil {
+		e := w.event(w.now/1000+u, u)
+		e.ID, e.Time = fmt.Sprintf("e%d", w.fresh()), min(e.Time, event.Millis(w.now))
+		if err := w.produce(e); err != nil {
 			return err
 		}
 	}
@@ -40,7 +43,7 @@ func (w *world) doSettle() error {
 			return err
 		}
 	}
-	for _, step := range []func() error{w.catchUp, func() error { return w.doNight(0, true) }, w.catchUp, w.checkSettled} {
+	for _, step := range []func() error{w.catchUp, func() error { return w.doNight(0, true) }, w.catchUp, w.checkBounded, w.checkSettled} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -52,6 +55,38 @@ func (w *world) doSettle() error {
 		return err
 	}
 	return w.checkSettled()
+}
+
+// checkBounded looks at the states of the users, all of which have just acted: no tile is kept that no
+// window reaches any more. An hour and some minutes are what clocks may differ by.
+func (w *world) checkBounded() error {
+	for _, c := range w.wanted() {
+		plan := c.plan(feature.User)
+		for u := range int64(users) {
+			keys := redis.Keys{Partition: w.partitionOf(userName(u)), Namespace: c.namespace}
+			fence, err := redis.ParseFence(w.redis.data[keys.Fence()])
+			if err != nil {
+				return err
+			}
+			s, err := plan.DecodeState([]byte(w.redis.data[keys.User(fence.Incarnation, userName(u))]))
+			if err != nil {
+				return err
+			}
+			for _, e := range s.Epochs {
+				for i, series := range e.Bucket {
+					p := plan.Series[i]
+					if p.Width == 0 || len(series) == 0 {
+						continue
+					}
+					if oldest := w.now - hour - 10*minute - int64(p.Window) - p.Width; series[0].Tile*p.Width < oldest {
+						return fmt.Errorf("the state of %s keeps a tile of %s, which no window reaches since %s",
+							userName(u), stamp(series[0].Tile*p.Width), stamp(oldest+p.Width))
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // catchUp brings the live state of every wanted definition to the end of the log.

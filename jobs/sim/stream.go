@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,17 +22,13 @@ func controlAttrs() kgo.RecordAttrs { return kgo.NewRecordAttrs(kgo.RecordAttrsO
 
 // doArchive lets an archiving process take records of a partition; it may crash in one of its writes.
 func (w *world) doArchive(worker int64, p int32, n, crash int64) error {
-	w.memory.crash(crash)
-	defer w.memory.crash(0)
-	err := w.archive(worker, p, n)
-	if err != nil {
-		delete(w.archivers, worker)
-	}
-	if errors.Is(err, errCrashed) {
-		w.note("crashed")
-		return nil
-	}
-	return err
+	return w.crashing(crash, func() error {
+		err := w.archive(worker, p, n)
+		if err != nil {
+			delete(w.archivers, worker)
+		}
+		return err
+	})
 }
 
 func (w *world) archive(worker int64, p int32, n int64) error {

@@ -169,9 +169,9 @@ func (w *world) do(o Op) error {
 	case "define":
 		w.configured = w.catalogues[a[0]%int64(len(w.catalogues))]
 	case "night":
-		return w.doNight(int(a[0]), a[1] > 0)
+		return w.crashing(a[2], func() error { return w.doNight(int(a[0]), a[1] > 0) })
 	case "rollback":
-		return w.doRollback(a[0])
+		return w.crashing(a[1], func() error { return w.doRollback(a[0]) })
 	case "refresh":
 		return w.doRefresh(int(a[0]) % len(w.servers))
 	case "lose":
