@@ -51,7 +51,7 @@ check-lint:
 	$(LINT) run ./...
 check-tidy:
 	$(GO) mod tidy -diff
-	$(GO) mod tidy -C scripts/tools -diff
+	for m in scripts/tools scripts/oracle/googlesql scripts/oracle/bigquery scripts/oracle/duckdb infra/sorted/compare; do $(GO) mod tidy -C $$m -diff; done
 check-build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null .
 
@@ -60,10 +60,15 @@ fmt: ## Format the code as check wants it
 	$(LINT) fmt
 
 .PHONY: integration
-integration: ## Run the tests that need real servers (Kafka, Redis, S3, Chromium), starting them first
+integration: ## Run the tests that need real servers (Kafka, Redis, S3, Chromium, SQL oracles), starting them first
 	@$(GO) build -o bin/testenv ./scripts/testenv
 	$(call timed,integration,bin/testenv run -- env ANABRANCH_INTEGRATION=1 CGO_ENABLED=$(CGO) $(GO) test -count=1 -timeout 30m $(if $(RACE),-race) \
 		-tags integration -run 'Integration|Conformance' $(TESTFLAGS) ./...)
+
+.PHONY: oracles
+oracles: ## Test the judges of generated SQL, each a module of its own (first build: minutes, 7 GB, a C++ compiler)
+	$(call timed,oracles,for m in googlesql bigquery; do CGO_ENABLED=0 $(GO) test -C scripts/oracle/$$m -p 2 -timeout 10m ./...; done; \
+		CGO_ENABLED=1 $(GO) test -C scripts/oracle/duckdb -timeout 5m ./...)
 
 .PHONY: bench
 bench: ## Measure one suite: make bench SUITE=name [JSON=FILE]; without SUITE, list them

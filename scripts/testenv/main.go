@@ -1,11 +1,11 @@
 // Command testenv runs a command with real servers around it:
 //
-//	testenv run [--only kafka,redis,s3,chromium] -- COMMAND [ARG…]
+//	testenv run [--only kafka,redis,s3,chromium,oracles] -- COMMAND [ARG…]
 //	testenv install [--only …]
 //
 // run installs what is missing, starts the servers on free loopback ports, exports their addresses
 // (ANABRANCH_TEST_KAFKA, ANABRANCH_TEST_REDIS, ANABRANCH_TEST_S3 with AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY, ANABRANCH_TEST_CHROMIUM), runs COMMAND, stops the servers and exits with
+// AWS_SECRET_ACCESS_KEY, ANABRANCH_TEST_CHROMIUM, ANABRANCH_ORACLE_…), runs COMMAND, stops the servers and exits with
 // COMMAND's code. A variable that is already set keeps its value, and its server is not started.
 // `testenv run -- bash` gives a shell beside running servers.
 //

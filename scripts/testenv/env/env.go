@@ -1,5 +1,5 @@
 // Package env installs and starts the real servers that the integration tests talk to: Apache Kafka
-// (one KRaft node), Redis, an S3 server (versitygw), and it finds a Chromium.
+// (one KRaft node), Redis, an S3 server (versitygw); it finds a Chromium and builds the oracles of SQL.
 //
 // Every server gets free ports on 127.0.0.1, a folder of its own below a temporary one, and a
 // process group of its own, which ends with the server. Nothing listens on another interface, and
@@ -94,6 +94,7 @@ func parts() []part {
 		{"redis", RedisVar, StartRedis},
 		{"s3", S3Var, StartS3},
 		{"chromium", ChromiumVar, FindChromium},
+		{"oracles", OraclesVar, BuildOracles},
 	}
 }
 
