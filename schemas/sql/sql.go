@@ -26,7 +26,7 @@
 //
 // What SQL can state exactly equals the answers of schemas/tile: counts, sums and means of integers
 // and decimals, extremes, first, last, last_n, ratios, histograms. Floats are added in an order of the
-// engine's choosing and agree within n·2^-52·Σ|x|. distinct is counted, not estimated: the sketch's
+// engine's choosing and agree within n·2^-51·Σ|x|. distinct is counted, not estimated: the sketch's
 // answer lies within its error of it. top_k is exact where the tiles' answer may be capped.
 // Times are INT64 Unix ms, decimals NUMERIC, histograms arrays of counts, top_k and grouped features
 // arrays of structs, and last_n an array, latest first; empty arrays may be NULL. Members without any

@@ -14,7 +14,7 @@ import (
 )
 
 // check says what is wrong with an engine's answer. The oracle's bounds for floats are those of our own
-// sums; an engine that just adds up may be off by n·2^-52·Σ|x|, so a value that near is taken for the
+// sums; an engine that just adds up may be off by n·2^-51·Σ|x|, so a value that near is taken for the
 // oracle's own before it judges.
 func check(c feature.Catalogue, d feature.Definition, events []oracle.Record, at int64, got agg.Value) error {
 	want := oracle.Answer(c, d, events, at)

@@ -36,8 +36,11 @@ func (r *run) tamed(field string, x float64) float64 {
 		x *= 1e-250
 	}
 	t, _ := r.Catalogue.Type(field)
-	if r.dialect.Name() == "GoogleSQL" && t.Kind == feature.Float && math.Abs(x) < 1e6 && x == math.Trunc(x) {
-		x += 0.25
+	if r.dialect.Name() != "GoogleSQL" || t.Kind != feature.Float || x != math.Trunc(x) || math.Abs(x) > math.MaxInt64 {
+		return x
 	}
-	return x
+	if math.Abs(x) > 1e6 { // so that there is room for a fraction
+		x *= 1e-10
+	}
+	return x + 0.25
 }
