@@ -33,6 +33,11 @@ func (c *chunk) each(part int, f func(last bool) error) error {
 	s := &e.sides[c.side]
 	blocks := s.parts[part]
 	c.rows.Reset()
+	total := 0
+	for i := range blocks {
+		total += blocks[i].rows
+	}
+	c.rows.Grow(s.pick, min(total, e.sizes.chunk))
 	for i := range blocks {
 		if c.rows.Rows > 0 && c.rows.Rows+blocks[i].rows > e.sizes.chunk {
 			if err := f(false); err != nil {
@@ -54,9 +59,6 @@ func (c *chunk) each(part int, f func(last bool) error) error {
 	}
 	return f(true)
 }
-
-// len returns the number of entities.
-func (c *chunk) len() int { return len(c.first) }
 
 // of returns the rows of an entity in log order.
 func (c *chunk) of(entity int32) []int32 { return c.order[c.starts[entity]:c.starts[entity+1]] }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
@@ -38,6 +39,10 @@ type Result struct {
 	Counts Counts
 	Files  []artifact.Local // user, item, global and recent table; none when there is no event
 	Daily  *Daily           // rows of the warehouse
+
+	// Merging is how long it took to merge sorted runs, and to copy what did not change, into the tables, added
+	// up over workers.
+	Merging time.Duration
 
 	dir     string
 	engines []*engine
@@ -91,7 +96,7 @@ func (r *Result) compute(ctx context.Context, b *bucket.Bucket, s Source, o Opti
 	if err := e.run(ctx, b); err != nil {
 		return err
 	}
-	r.Counts = e.counts
+	r.Counts, r.Merging = e.counts, time.Duration(e.merging.Load())
 	if e.counts.Events == 0 {
 		return nil
 	}

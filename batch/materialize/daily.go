@@ -94,7 +94,7 @@ func (d *dailyBuilder) finish(id []byte) {
 	d.close(id)
 }
 
-func (d *dailyBuilder) event(c *spill.Columns, r int32, date int32) {
+func (d *dailyBuilder) event(c *spill.Columns, r, date int32) {
 	s := d.segment(date)
 	day, kind, value := dayOfMillis(c.Ints[colTime][r]), uint32(c.Ints[colKind][r]), c.Floats[colValue][r]
 	g := len(s.groups) - 1

@@ -195,11 +195,13 @@ func (d *decoder) addExtras(g *rawparquet.Group) error {
 }
 
 // attributes decodes a JSON object of an optional column.
-func attributes[T any](c *column.Text, i int) (m map[string]T, err error) {
+func attributes[T any](c *column.Text, i int) (map[string]T, error) {
 	if c == nil || c.Null(i) {
 		return nil, nil
 	}
-	return m, json.Unmarshal(c.At(i), &m)
+	var m map[string]T
+	err := json.Unmarshal(c.At(i), &m)
+	return m, err
 }
 
 // addExtra appends an operand. Integers of a declared type are below 2^53, so a float holds them.

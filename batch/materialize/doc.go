@@ -5,17 +5,48 @@
 // # From files to rows
 //
 // Discover lists what a cut consists of, imports and epochs, and proves that the archive is contiguous up
-// to the cut. Compute reads those files in one order: imported days ascending, within a day by file
-// hash, then epochs ascending, partitions ascending, offsets ascending. Every file is verified before it
-// is decoded. A file that is missing, damaged or not the one its index describes is an error that names
-// it, before anything is written.
+// to the cut. Compute reads those files in one order, the log order: imported days ascending, within a
+// day by file hash, then epochs ascending, partitions ascending, offsets ascending. Only the columns that
+// the definitions need are decoded. Every file is verified before it is decoded. A file that is
+// missing, damaged or not the one its index describes is an error that names it, before anything is stored.
 //
 // # From rows to answers
 //
-// One goroutine decodes and gives users and items numbers. Chunks of rows then pass two phases: first
-// each worker takes the rows of its users (number modulo workers), applies the duplicate rule and updates their
-// state; after all did, each worker takes the rows of its items. So every state sees its rows in the order
-// above, nothing is merged, and the bytes do not depend on the number of workers.
+// Compute does three things, each on all threads:
+//
+//   - read: files become columns; event ids become hashes, items, types and categories numbers of
+//     dictionaries. Rows are put aside (package spill) by partitions of the hash of the user, and once
+//     more by partitions of that of the item.
+//   - users: a partition is grouped by user, and every user's rows, in log order, pass the duplicate rule and the
+//     series of the plan (kernel). What comes out, view and training row, goes to a sorted run. Duplicates
+//     are noted in a bitmap by row.
+//   - items: the same by item, without the duplicates. Meanwhile the runs of users are merged into their
+//     table, and all rows that count are folded into the view of the whole.
+//
+// An entity's state only exists while its rows are at hand, so that memory depends on neither users nor items.
+// Where the rows of a partition do not fit, because one user or item has so many, it is taken in chunks and
+// states wait encoded between them.
+//
+// # The same bytes
+//
+// Every state is a left fold over its rows in log order; nothing that was computed apart is merged.
+// Therefore the bytes depend on the rows only: not on threads, memory, partitions or chunks, nor on
+// whether a night is computed from the start or continued.
+//
+// # Continuing
+//
+// With Options.Previous only the epochs since an earlier generation's cut are read. Entities that occur in
+// them continue from their stored view; all others are copied, unless tiles have to go (tile.Plan.Expired).
+// Training rows name items by their rank, which shifts when items are added: copying renumbers them.
+// Continues is the rule for when this is possible. A warehouse partition that needs epochs from before that cut is
+// aggregated from the files of its date alone, and of the epoch before each of them.
+//
+// # Memory
+//
+// Options.Memory bounds rows at hand and rows put aside in memory; more go to temporary files without a
+// name. Beyond it there are the texts of all item ids (each its bytes and about 100 more), a bit for each
+// row, the compressed file that each thread reads, and for the warehouse the distinct users of each (date, item) of an item
+// whose rows do not fit at once.
 //
 // # Warehouse
 //

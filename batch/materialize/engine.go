@@ -32,7 +32,7 @@ func newSizes(memory, rows int64) sizes {
 	if memory <= 0 {
 		memory = DefaultMemory
 	}
-	s := sizes{scratch: memory / 4, task: int(max(8, memory/2048)), chunk: int(max(8, memory/1024))}
+	s := sizes{scratch: memory / 8, task: int(max(8, memory/8192)), chunk: int(max(8, memory/1024))}
 	s.parts = min(maxParts, 1<<bits.Len64(uint64(max(0, rows-1)/int64(max(1, s.chunk/2)))))
 	return s
 }
@@ -61,6 +61,7 @@ type engine struct {
 	previousRank []uint32
 	locals       []artifact.Local
 	daily        *Daily
+	merging      atomic.Int64 // ns, see Result.Merging
 
 	rank   []uint32 // by item number: its rank among all texts of the dictionary
 	byRank []uint32

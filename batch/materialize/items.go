@@ -89,9 +89,10 @@ func (w *itemWorker) chunkItems(last bool) error {
 	return nil
 }
 
-// id returns the item of a rank.
+// id returns the item of a rank, valid until the next call.
 func (w *itemWorker) id(rank uint32) []byte {
-	return []byte(w.engine.items.texts[w.engine.byRank[rank]])
+	w.key = append(w.key[:0], w.engine.items.texts[w.engine.byRank[rank]]...)
+	return w.key
 }
 
 // itemRows adds an item's rows to what is known of it.

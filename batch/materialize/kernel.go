@@ -33,6 +33,7 @@ type kernel struct {
 	chosen   [][]int32       // by filter: positions among the rows at hand
 	takes    [][]bool        // by filter, by position
 	row      tile.Row
+	in       agg.Input
 }
 
 // seriesKernel is what is decided once about a series.
@@ -149,6 +150,14 @@ func (k *kernel) add(b tile.Bucket, rows []int32) {
 			k.update1(s, &b[i])
 		}
 	}
+}
+
+// operandOf returns a field of one row at hand.
+func (k *kernel) operandOf(f, at int) agg.Operand {
+	if len(k.operands[f]) > 0 {
+		return k.operands[f][at]
+	}
+	return k.fields[f].operand(k.columns, k.rows[at])
 }
 
 // operandsOf returns a field of the rows at hand.

@@ -102,24 +102,64 @@ func (k *kernel) sum(s *seriesKernel, into *tile.Series) {
 	}
 }
 
-// edge keeps the first or the last event: A is its time, B its position. Only an event that takes the place of
-// another is handed to the monoid.
+// edge keeps the first or the last event: A is its time, B its position. Fields are read of the events only
+// that would take the place of those before them.
 func (k *kernel) edge(s *seriesKernel, into *tile.Series) {
-	tiles, operands, seqs, cursor := k.tiles[s.width], k.operandsOf(s.Of), k.positions(), newCursor(into)
+	if s.Width == 0 && k.lifetimeEdge(s, into) {
+		return
+	}
+	tiles, seqs, cursor := k.tiles[s.width], k.positions(), newCursor(into)
 	for _, i := range k.chosen[s.Filter] {
 		t := tiles[i]
-		if t < s.from || operands[i].Kind == agg.Absent {
+		if t < s.from {
 			continue
 		}
-		p, time, seq := cursor.partial(t), k.times[i], seqs[i]
-		if later := time > p.A || time == p.A && seq > p.B; p.N == 0 || later == (s.loop == lasts) {
-			of := operands[i]
-			if s.copyOf {
-				of.Text = strings.Clone(of.Text)
-			}
-			s.Monoid.Update(p, &agg.Input{Time: time, Seq: seq, Start: t * s.Width, Of: of})
+		of := k.operandOf(s.Of, int(i))
+		if of.Kind == agg.Absent {
+			continue
+		}
+		p := cursor.partial(t)
+		if p.N == 0 || s.beyond(k.times[i], seqs[i], p.A, p.B) {
+			k.setEdge(s, p, int(i), of)
 		}
 	}
+}
+
+// beyond reports whether the event at (time, seq) takes the place of the one at (a, b).
+func (s *seriesKernel) beyond(time, seq, a, b int64) bool {
+	if s.loop == lasts {
+		return time > a || time == a && seq > b
+	}
+	return time < a || time == a && seq < b
+}
+
+// lifetimeEdge finds the one event that counts by its time and position alone. It reports false, and changes nothing,
+// where that event lacks the field.
+func (k *kernel) lifetimeEdge(s *seriesKernel, into *tile.Series) bool {
+	chosen, seqs := k.chosen[s.Filter], k.positions()
+	best := chosen[0]
+	for _, i := range chosen[1:] {
+		if s.beyond(k.times[i], seqs[i], k.times[best], seqs[best]) {
+			best = i
+		}
+	}
+	of := k.operandOf(s.Of, int(best))
+	if of.Kind == agg.Absent {
+		return false
+	}
+	p := cell(into, 0, "")
+	if p.N == 0 || s.beyond(k.times[best], seqs[best], p.A, p.B) {
+		k.setEdge(s, p, int(best), of)
+	}
+	return true
+}
+
+func (k *kernel) setEdge(s *seriesKernel, p *agg.Partial, at int, of agg.Operand) {
+	if s.copyOf {
+		of.Text = strings.Clone(of.Text)
+	}
+	k.in = agg.Input{Time: k.times[at], Seq: k.seqs[at], Of: of}
+	s.Monoid.Update(p, &k.in)
 }
 
 // general updates the partials of the chosen rows by their monoid.
@@ -132,8 +172,8 @@ func (k *kernel) general(s *seriesKernel, into *tile.Series) {
 	if s.Of >= 0 {
 		of = k.operandsOf(s.Of)
 	}
-	var in agg.Input
-	key := ""
+	in, key := &k.in, ""
+	*in = agg.Input{}
 	for _, i := range k.chosen[s.Filter] {
 		t := tiles[i]
 		if t < s.from {
@@ -164,9 +204,9 @@ func (k *kernel) general(s *seriesKernel, into *tile.Series) {
 		}
 		in.Time, in.Start = k.times[i], t*s.Width
 		if s.ordered {
-			k.order(s, &in, int(i))
+			k.order(s, in, int(i))
 		}
-		s.Monoid.Update(cell(into, t, key), &in)
+		s.Monoid.Update(cell(into, t, key), in)
 	}
 }
 

@@ -3,6 +3,7 @@ package materialize
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/sorted"
@@ -12,8 +13,10 @@ import (
 
 // mergeInto writes the rows of several sources in the order of their keys. Of equal keys the first source's row
 // counts; change may replace its value, given which source it is from.
-func mergeInto(dir, name string, from []sorted.Source, change func(source int, value []byte) ([]byte, error)) (artifact.Local, error) {
-	w, err := artifact.NewView(dir, name)
+func (e *engine) mergeInto(name string, from []sorted.Source, change func(source int, value []byte) ([]byte, error)) (artifact.Local, error) {
+	start := time.Now()
+	defer func() { e.merging.Add(int64(time.Since(start))) }()
+	w, err := artifact.NewView(e.dir, name)
 	if err != nil {
 		return artifact.Local{}, err
 	}
@@ -57,7 +60,7 @@ func (e *engine) writeUsers(runs []*run) (artifact.Local, error) {
 	p := newPruner(e.user, e.o.AsOf)
 	var buf []byte
 	defer drop(runs)
-	return mergeInto(e.dir, model.UserViewFile, from, func(source int, value []byte) ([]byte, error) {
+	return e.mergeInto(model.UserViewFile, from, func(source int, value []byte) ([]byte, error) {
 		view, history, err := artifact.SplitUser(value)
 		if err != nil {
 			return nil, err
@@ -90,7 +93,7 @@ func (e *engine) finalItems() []uint32 {
 
 func (e *engine) writeRecents(runs []*run) (artifact.Local, error) {
 	defer drop(runs)
-	return mergeInto(e.dir, model.RecentFile, sources(runs), func(_ int, value []byte) ([]byte, error) { return value, nil })
+	return e.mergeInto(model.RecentFile, sources(runs), func(_ int, value []byte) ([]byte, error) { return value, nil })
 }
 
 // writeItems merges the items' runs with the previous generation's table. An item that only occurs in
@@ -105,7 +108,7 @@ func (e *engine) writeItems(runs []*run) (artifact.Local, error) {
 	empty := e.item.NewCodec().AppendView(nil, e.item.NewBucket())
 	p := newPruner(e.item, e.o.AsOf)
 	defer drop(runs)
-	return mergeInto(e.dir, model.ItemViewFile, from, func(source int, value []byte) ([]byte, error) {
+	return e.mergeInto(model.ItemViewFile, from, func(source int, value []byte) ([]byte, error) {
 		switch {
 		case source < new:
 			return value, nil

@@ -10,15 +10,15 @@ import (
 // run is a sorted run in the scratch; one without rows takes no room.
 type run struct {
 	scratch *spill.Scratch
-	stream  *spill.Stream
-	writer  *sorted.RunWriter
+	stream  *spill.Stream     // nil while there are no rows
+	writer  *sorted.RunWriter // nil when it is closed: its buffer is not needed any longer
 }
 
 func (e *engine) newRun() *run { return &run{scratch: e.scratch} }
 
 // Add appends a row; keys must not fall.
 func (r *run) Add(key, value []byte) error {
-	if r.writer == nil {
+	if r.stream == nil {
 		r.stream = r.scratch.NewStream()
 		r.writer = sorted.NewRunWriter(r.stream)
 	}
@@ -33,6 +33,7 @@ func closeRuns(runs ...*run) error {
 		if err := r.writer.Close(); err != nil {
 			return err
 		}
+		r.writer = nil
 	}
 	return nil
 }
@@ -41,7 +42,7 @@ func closeRuns(runs ...*run) error {
 func sources(runs []*run) []sorted.Source {
 	var out []sorted.Source
 	for i, r := range runs {
-		if r != nil && r.writer != nil {
+		if r != nil && r.stream != nil {
 			out = append(out, sorted.NewRunReader(r.stream.Reader(), fmt.Sprintf("sorted run %d", i)))
 		}
 	}

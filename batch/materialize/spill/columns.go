@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Columns holds rows by columns. A column that a side does not pick stays empty.
@@ -57,6 +58,19 @@ func (c *Columns) Reset() {
 
 // Pick names columns by their index.
 type Pick struct{ Ints, Floats, Texts []int }
+
+// Grow makes room for n more rows of the picked columns.
+func (c *Columns) Grow(p Pick, n int) {
+	for _, i := range p.Ints {
+		c.Ints[i] = slices.Grow(c.Ints[i], n)
+	}
+	for _, i := range p.Floats {
+		c.Floats[i] = slices.Grow(c.Floats[i], n)
+	}
+	for _, i := range p.Texts {
+		c.Texts[i].Ends = slices.Grow(c.Texts[i].Ends, n)
+	}
+}
 
 // AppendBlock adds the encoding of some rows, in the order given, with the picked columns to dst.
 func (c *Columns) AppendBlock(dst []byte, p Pick, rows []int32) []byte {

@@ -3,7 +3,7 @@
 // [Stream] keeps a sequence of bytes such as a sorted run.
 //
 // A temporary file has no name from the moment it is made: whatever happens to the process, the system
-// takes its room back. Every piece carries a checksum that is verified when it is read.
+// takes its room back. Every piece carries a checksum that Get verifies.
 package spill
 
 import (
@@ -97,6 +97,18 @@ func (s *Scratch) Get(p Piece, buf []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read %d bytes at %d put aside: %w", p.length, p.offset, ErrDamaged)
 	}
 	return buf, nil
+}
+
+// read reads a part of a piece, without verifying it.
+func (s *Scratch) read(p *Piece, at int, into []byte) error {
+	if p.memory != nil {
+		copy(into, p.memory[at:])
+		return nil
+	}
+	if _, err := s.file.ReadAt(into, p.offset+int64(at)); err != nil {
+		return fmt.Errorf("read rows put aside: %w", err)
+	}
+	return nil
 }
 
 // Drop forgets a piece and lets go of its memory. Room in the file is not used again.

@@ -2,7 +2,8 @@ package spill
 
 import "io"
 
-// Stream is a sequence of bytes in a scratch: written once, then read as often as wanted.
+// Stream is a sequence of bytes in a scratch: written once, then read as often as wanted. Unlike those of
+// pieces its bytes are not verified: what is written to it carries checksums of its own.
 type Stream struct {
 	scratch *Scratch
 	pieces  []Piece
@@ -42,26 +43,23 @@ func (s *Stream) Drop() {
 type streamReader struct {
 	stream *Stream
 	next   int
-	rest   []byte
-	buf    []byte
+	at     int // in the piece
 }
 
+// Read reads from one piece at a time, straight into b: a reader that waits holds no memory.
 func (r *streamReader) Read(b []byte) (int, error) {
-	for len(r.rest) == 0 {
-		if r.next == len(r.stream.pieces) {
-			return 0, io.EOF
+	for r.next < len(r.stream.pieces) {
+		p := &r.stream.pieces[r.next]
+		n := min(len(b), p.length-r.at)
+		if n == 0 && len(b) > 0 {
+			r.next, r.at = r.next+1, 0
+			continue
 		}
-		got, err := r.stream.scratch.Get(r.stream.pieces[r.next], r.buf)
-		if err != nil {
+		if err := r.stream.scratch.read(p, r.at, b[:n]); err != nil {
 			return 0, err
 		}
-		if r.stream.pieces[r.next].memory == nil {
-			r.buf = got
-		}
-		r.rest = got
-		r.next++
+		r.at += n
+		return n, nil
 	}
-	n := copy(b, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
+	return 0, io.EOF
 }
