@@ -137,10 +137,12 @@ func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(cont
 	}
 	bar := newProgress(rt.stderr, n.quiet)
 	defer bar.done()
+	ready := publisher(p.bucket)
+	ready.Ready = rt.liveReady(p)
 	run, err := nightly.Open(ctx, nightly.Config{
 		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: n.features,
 		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Snapshot: rt.snapshots(p.servers),
-		Publisher: publisher(p.bucket), Clock: rt.now, Progress: bar.show, Log: rt.log, Version: Version(), Force: n.force,
+		Publisher: ready, Clock: rt.now, Progress: bar.show, Log: rt.log, Version: Version(), Force: n.force,
 	}, nightly.At{Mark: m, TopicID: hexID(p), Cut: cut})
 	if err != nil {
 		return nightly.Result{}, err

@@ -23,6 +23,9 @@ type Publisher struct {
 	Bucket *bucket.Bucket
 	Retain int           // generations that stay ready for a rollback; 0 means model.DefaultRetain
 	Nonce  func() string // a new unguessable text a call, such as a ULID
+
+	// Ready says whether a new generation may be served, nil that it may. Optional.
+	Ready func(ctx context.Context, m model.Manifest) error
 }
 
 // Store puts the manifest, which makes the generation exist: every file has to be there. It returns
@@ -46,6 +49,11 @@ func (p Publisher) Publish(ctx context.Context, m model.Manifest) (model.Pointer
 	return p.move(ctx, func(at model.Pointer, nonce string) (model.Pointer, error) {
 		if slices.ContainsFunc(at.Retained, func(r model.Retained) bool { return r.ID == m.ID }) {
 			return at, nil // it was published before; what is current now is somebody's decision
+		}
+		if p.Ready != nil {
+			if err := p.Ready(ctx, m); err != nil {
+				return at, err
+			}
 		}
 		return at.Publish(model.Retained{ID: m.ID, CutN: m.Inputs.CutN}, retain, nonce)
 	})

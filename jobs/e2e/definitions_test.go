@@ -63,6 +63,14 @@ func TestDefinitionsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	third := filepath.Join(dir, "third.yaml") // nobody keeps live state by these
+	if err := os.WriteFile(third, []byte(strings.Replace(definitionsAfter, "30d", "60d", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	label := time.Now().UTC().Truncate(time.Second).Format(time.RFC3339)
+	if _, stderr, code := run(t, "nightly", "--data", data, "--date", label, "--features", third); code != 75 || !strings.Contains(stderr, "start `anabranch stream` with the same --features") {
+		t.Errorf("a night by definitions that nobody streams: exit code %d, %s", code, stderr)
+	}
 	closeNow(ctx, t, b, data, "--features", after)
 	awaitFeatures(ctx, t, c, map[string]string{"events_7d": "3", "likes_7d": "3", "only_before": "", "only_after": "3.5"})
 	act("like", 1) // in the new epoch, by both definitions
