@@ -204,7 +204,7 @@ func (w *world) views(id string, in model.Inputs, s materialize.Source, way int)
 	}
 	result, err := materialize.Compute(w.ctx, w.bucket, s, materialize.Options{
 		Catalogue: w.configured.Catalogue, Weights: in.Weights, AsOf: in.AsOf.UnixMilli(), Previous: previous,
-		Threads: 1 + way%2, Dir: dir,
+		Threads: 1 + way%2, Memory: int64(way/2%2) << 14, Dir: dir, // little memory, so that it spills
 	})
 	if err != nil {
 		return nil, counts, err

@@ -31,6 +31,7 @@ type world struct {
 	now     int64           // Unix ms
 	started int64
 	logSkew int64 // how far log times are off
+	ahead   bool  // a live process's clock is days ahead
 	counter int
 	notes   []string // of the step that runs
 
@@ -64,7 +65,7 @@ func newWorld(seed uint64) (*world, error) {
 	r := rand.New(rand.NewPCG(seed, 0x73696d))
 	w := &world{
 		ctx: context.Background(), now: gen.Base + r.Int64N(40*day), ids: map[string][]string{},
-		files: map[string][]oracle.Record{}, memory: newMemory(), retain: 2 + r.IntN(2),
+		files: map[string][]oracle.Record{}, memory: newMemory(), retain: 2 + r.IntN(2), ahead: r.IntN(2) == 0,
 		generation: map[string]*generation{}, archivers: map[int64]*archiver{}, owners: map[ownerKey]*live.Driven{},
 	}
 	w.started, w.log = w.now, make([]topic, 1+r.IntN(3))
@@ -153,7 +154,9 @@ func (w *world) do(o Op) error {
 		w.now += a[0]
 		w.note("it is %s", stamp(w.now))
 	case "logtime":
-		w.logSkew = a[0]
+		if w.logSkew = a[0]; w.ahead {
+			w.logSkew = min(w.logSkew, 0)
+		}
 	case "mark":
 		return w.doMark(a[0], a[1])
 	case "finish":
