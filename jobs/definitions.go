@@ -14,23 +14,40 @@ import (
 
 // definitions is the flag of commands that work by a catalogue of features.
 type definitions struct {
-	Features string `placeholder:"FILE" help:"Feature definitions (features.yaml), instead of the built-in ones. A changed file runs beside what is served until a generation has it."`
+	Features string `placeholder:"FILE|shop|media" help:"Feature definitions: features.yaml, or the built-in ones of a shop (the default) or of media. A changed file runs beside what is served until a generation has it."`
 }
 
 // catalogue returns the definitions that the flag names.
 func (d *definitions) catalogue() (feature.Catalogue, error) {
 	if d.Features == "" {
-		c, err := feature.Default()
-		if err != nil {
-			return c, fmt.Errorf("built-in features: %w", err)
-		}
-		return c, nil
+		return readCatalogue(shopFeatures)
 	}
 	return readCatalogue(d.Features)
 }
 
-// readCatalogue reads a file of definitions.
-func readCatalogue(path string) (feature.Catalogue, error) {
+// The names of the built-in definitions, which stand where a file may stand.
+const (
+	shopFeatures  = "shop"
+	mediaFeatures = "media"
+)
+
+// readCatalogue reads a file of definitions, or built-in ones by name.
+func readCatalogue(path string) (c feature.Catalogue, err error) {
+	switch path {
+	case shopFeatures:
+		c, err = feature.Default()
+	case mediaFeatures:
+		c, err = feature.Media()
+	default:
+		return readCatalogueFile(path)
+	}
+	if err != nil {
+		return c, fmt.Errorf("built-in features: %w", err)
+	}
+	return c, nil
+}
+
+func readCatalogueFile(path string) (feature.Catalogue, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return feature.Catalogue{}, api.Errorf(api.Invalid, "read feature definitions: %w", err)
