@@ -7,23 +7,26 @@ import (
 	"github.com/anabranch/anabranch/batch/materialize/spill"
 )
 
-// chunk is some rows of a partition in log order, grouped by the entity that they belong to.
+// chunk is some rows of a partition, which are brought into the order of the entities that they belong to
+// and, within each, of the log. So what an entity's rows hold lies together in memory.
 type chunk struct {
 	engine *engine
 	side   int
 	rows   *spill.Columns
+	spare  *spill.Columns // memory to sort into
 	buf    []byte
 
 	table   hashTable
-	entity  []uint32 // by row
+	entity  []uint32 // by row, before they are sorted
 	first   []int32  // by entity: its first row
-	starts  []int32  // by entity, where its rows start in order
-	order   []int32  // rows by entity
-	members []int32  // entities in the order of their ids
+	ends    []int32  // by entity: where its rows end
+	order   []int32
+	members []int32 // entities in the order of their ids
 }
 
 func newChunk(e *engine, side int) *chunk {
-	return &chunk{engine: e, side: side, rows: spill.NewColumns(intColumns, e.layout.floats, e.layout.texts)}
+	columns := func() *spill.Columns { return spill.NewColumns(intColumns, e.layout.floats, e.layout.texts) }
+	return &chunk{engine: e, side: side, rows: columns(), spare: columns()}
 }
 
 // each hands the rows of a partition to f, in chunks of bounded size. Last tells that no other follows; a partition
@@ -61,7 +64,7 @@ func (c *chunk) each(part int, f func(last bool) error) error {
 }
 
 // of returns the rows of an entity in log order.
-func (c *chunk) of(entity int32) []int32 { return c.order[c.starts[entity]:c.starts[entity+1]] }
+func (c *chunk) of(entity int32) []int32 { return c.order[c.first[entity]:c.ends[entity]] }
 
 // groupByUser groups the rows by user id.
 func (c *chunk) groupByUser() {
@@ -71,10 +74,7 @@ func (c *chunk) groupByUser() {
 		id := ids.At(i)
 		c.take(i, hashText(id), func(n uint32) bool { return bytes.Equal(ids.At(int(c.first[n])), id) })
 	}
-	c.sort()
-	slices.SortFunc(c.members, func(a, b int32) int {
-		return bytes.Compare(ids.At(int(c.first[a])), ids.At(int(c.first[b])))
-	})
+	c.sort(func(a, b int32) int { return bytes.Compare(ids.At(int(c.first[a])), ids.At(int(c.first[b]))) })
 }
 
 // groupByItem groups the rows that count by item.
@@ -89,10 +89,7 @@ func (c *chunk) groupByItem() {
 		item := items[i]
 		c.take(i, uint64(item)*0x9e3779b97f4a7c15>>20, func(n uint32) bool { return items[c.first[n]] == item })
 	}
-	c.sort()
-	slices.SortFunc(c.members, func(a, b int32) int {
-		return int(rank[items[c.first[a]]]) - int(rank[items[c.first[b]]])
-	})
+	c.sort(func(a, b int32) int { return int(rank[items[c.first[a]]]) - int(rank[items[c.first[b]]]) })
 }
 
 // nobody marks a row that is in no group.
@@ -114,27 +111,37 @@ func (c *chunk) take(i int, hash uint64, same func(uint32) bool) {
 	c.entity = append(c.entity, n)
 }
 
-// sort orders the rows by group and keeps their order within each (a counting sort).
-func (c *chunk) sort() {
+// sort brings the rows into the order of the groups, which compare gives, and keeps their order within each. Rows in
+// no group are dropped. It counts, so it takes a few passes over the rows.
+func (c *chunk) sort(compare func(a, b int32) int) {
 	n := len(c.first)
-	c.starts = append(c.starts[:0], make([]int32, n+2)...)
-	for _, g := range c.entity {
-		if g != nobody {
-			c.starts[g+2]++
-		}
-	}
-	for g := range n {
-		c.starts[g+2] += c.starts[g+1]
-	}
-	c.order = slices.Grow(c.order[:0], len(c.entity))[:c.starts[n+1]]
-	for i, g := range c.entity {
-		if g != nobody {
-			c.order[c.starts[g+1]] = int32(i)
-			c.starts[g+1]++
-		}
-	}
 	c.members = c.members[:0]
 	for g := range n {
 		c.members = append(c.members, int32(g))
+	}
+	slices.SortFunc(c.members, compare)
+	c.ends = append(c.ends[:0], make([]int32, n)...)
+	for _, g := range c.entity {
+		if g != nobody {
+			c.ends[g]++
+		}
+	}
+	next := int32(0)
+	for _, g := range c.members {
+		c.first[g], next = next, next+c.ends[g]
+		c.ends[g] = c.first[g]
+	}
+	c.order = slices.Grow(c.order[:0], int(next))[:next]
+	for i, g := range c.entity {
+		if g != nobody {
+			c.order[c.ends[g]] = int32(i)
+			c.ends[g]++
+		}
+	}
+	c.spare.Reset()
+	c.spare.AppendRows(c.rows, c.engine.sides[c.side].pick, c.order)
+	c.rows, c.spare = c.spare, c.rows
+	for i := range c.order {
+		c.order[i] = int32(i)
 	}
 }

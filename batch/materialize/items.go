@@ -39,12 +39,9 @@ func (w *itemWorker) part(n int, out *itemRuns, p *progress) error {
 	w.out, w.carried = out, map[uint32][]byte{}
 	w.daily.begin()
 	err := w.chunk.each(n, func(last bool) error {
-		w.chunk.groupByItem()
-		if err := w.chunkItems(last); err != nil {
-			return err
-		}
 		p.add(w.chunk.rows.Rows)
-		return nil
+		w.chunk.groupByItem()
+		return w.chunkItems(last)
 	})
 	if err != nil {
 		return err

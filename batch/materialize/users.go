@@ -55,12 +55,9 @@ func (w *userWorker) part(n int, out *userRuns, p *progress) error {
 	w.out, w.carried = out, map[string]carried{}
 	w.daily.begin()
 	err := w.chunk.each(n, func(last bool) error {
-		w.chunk.groupByUser()
-		if err := w.chunkUsers(last); err != nil {
-			return err
-		}
 		p.add(w.chunk.rows.Rows)
-		return nil
+		w.chunk.groupByUser()
+		return w.chunkUsers(last)
 	})
 	if err != nil {
 		return err

@@ -72,6 +72,34 @@ func (c *Columns) Grow(p Pick, n int) {
 	}
 }
 
+// AppendRows adds rows of from, in the order given, with the picked columns.
+func (c *Columns) AppendRows(from *Columns, p Pick, rows []int32) {
+	for _, i := range p.Ints {
+		c.Ints[i] = pickRows(c.Ints[i], from.Ints[i], rows)
+	}
+	for _, i := range p.Floats {
+		c.Floats[i] = pickRows(c.Floats[i], from.Floats[i], rows)
+	}
+	for _, i := range p.Texts {
+		to := &c.Texts[i]
+		to.Ends = slices.Grow(to.Ends, len(rows))
+		to.Data = slices.Grow(to.Data, len(from.Texts[i].Data))
+		for _, r := range rows {
+			to.Add(from.Texts[i].At(int(r)))
+		}
+	}
+	c.Rows += len(rows)
+}
+
+func pickRows[T int64 | float64](into, from []T, rows []int32) []T {
+	at := len(into)
+	into = slices.Grow(into, len(rows))[:at+len(rows)]
+	for i, r := range rows {
+		into[at+i] = from[r]
+	}
+	return into
+}
+
 // AppendBlock adds the encoding of some rows, in the order given, with the picked columns to dst.
 func (c *Columns) AppendBlock(dst []byte, p Pick, rows []int32) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(rows)))
