@@ -38,11 +38,11 @@ func (c *chunk) each(part int, f func(last bool) error) error {
 	c.rows.Reset()
 	total := 0
 	for i := range blocks {
-		total += blocks[i].rows
+		total += int(blocks[i].rows)
 	}
 	c.rows.Grow(s.pick, min(total, e.sizes.chunk))
 	for i := range blocks {
-		if c.rows.Rows > 0 && c.rows.Rows+blocks[i].rows > e.sizes.chunk {
+		if c.rows.Rows > 0 && c.rows.Rows+int(blocks[i].rows) > e.sizes.chunk {
 			if err := f(false); err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func (c *chunk) each(part int, f func(last bool) error) error {
 		if cap(b) > cap(c.buf) && !blocks[i].piece.InMemory() {
 			c.buf = b
 		}
-		e.scratch.Drop(&blocks[i].piece)
+		e.scratch.Drop(blocks[i].piece)
 	}
 	return f(true)
 }

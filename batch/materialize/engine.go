@@ -26,13 +26,13 @@ type sizes struct {
 }
 
 // maxParts bounds the partitions: each has a sorted run, and merging holds 64 KiB of every one.
-const maxParts = 512
+const maxParts = 1024
 
 func newSizes(memory, rows int64) sizes {
 	if memory <= 0 {
 		memory = DefaultMemory
 	}
-	s := sizes{scratch: memory / 8, task: int(max(8, memory/8192)), chunk: int(max(8, memory/1024))}
+	s := sizes{scratch: memory / 8, task: int(max(8, memory/4096)), chunk: int(max(8, memory/2048))}
 	s.parts = min(maxParts, 1<<bits.Len64(uint64(max(0, rows-1)/int64(max(1, s.chunk/2)))))
 	return s
 }
@@ -85,7 +85,7 @@ type side struct {
 
 // block is some rows of one partition.
 type block struct {
-	rows  int
+	rows  int32
 	piece spill.Piece
 }
 

@@ -186,7 +186,7 @@ func (w *intake) put(side int, t *task) error {
 		if err != nil {
 			return err
 		}
-		t.blocks[side] = append(t.blocks[side], placed{int32(p), block{len(rows), piece}})
+		t.blocks[side] = append(t.blocks[side], placed{int32(p), block{int32(len(rows)), piece}})
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -25,98 +26,122 @@ type Scratch struct {
 
 	mu   sync.Mutex
 	held int64
+	kept [][]byte // pieces in memory
 	file *os.File
 	end  int64
 }
 
-// Piece names what was put.
+// Piece names what was put. There may be millions, so it is small.
 type Piece struct {
-	memory []byte
-	offset int64
-	length int
-	sum    uint64
+	at     int64 // offset in the file, or ^index in kept
+	length int32
+	sum    uint32 // of what lies in the file
 }
 
 // NewScratch returns a scratch that keeps up to limit bytes in memory and the rest below dir ("" is
 // the system's folder for temporary files).
 func NewScratch(dir string, limit int64) *Scratch { return &Scratch{dir: dir, limit: limit} }
 
+// maxPiece is the longest piece.
+const maxPiece = 1<<31 - 1
+
 // Put keeps a copy of b.
 func (s *Scratch) Put(b []byte) (Piece, error) {
+	if len(b) > maxPiece {
+		return Piece{}, fmt.Errorf("put rows aside: a piece has %d bytes, at most %d are possible", len(b), maxPiece)
+	}
+	p := Piece{length: int32(len(b))}
 	if len(b) == 0 {
-		return Piece{}, nil
+		return p, nil
 	}
-	file, offset, err := s.place(int64(len(b)))
-	if err != nil {
-		return Piece{}, err
+	file, err := s.place(b, &p)
+	if err != nil || file == nil {
+		return p, err
 	}
-	if file == nil {
-		return Piece{memory: append(make([]byte, 0, len(b)), b...), length: len(b)}, nil
-	}
-	if _, err := file.WriteAt(b, offset); err != nil {
+	if _, err := file.WriteAt(b, p.at); err != nil {
 		return Piece{}, fmt.Errorf("put rows aside: %w", err)
 	}
-	return Piece{offset: offset, length: len(b), sum: xxhash.Sum64(b)}, nil
+	p.sum = uint32(xxhash.Sum64(b))
+	return p, nil
 }
 
-// place finds room for n bytes: in memory (no file) or at an offset of the file.
-func (s *Scratch) place(n int64) (*os.File, int64, error) {
+// place keeps b in memory, or finds room for it in the file, which it returns.
+func (s *Scratch) place(b []byte, p *Piece) (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := int64(len(b))
 	if s.held+n <= s.limit {
 		s.held += n
-		return nil, 0, nil
+		p.at = ^int64(len(s.kept))
+		s.kept = append(s.kept, append(make([]byte, 0, n), b...))
+		return nil, nil
 	}
 	if s.file == nil {
 		f, err := os.CreateTemp(s.dir, "anabranch-spill-")
 		if err != nil {
-			return nil, 0, fmt.Errorf("make room for rows that do not fit into memory: %w", err)
+			return nil, fmt.Errorf("make room for rows that do not fit into memory: %w", err)
 		}
 		if err := os.Remove(f.Name()); err != nil {
-			return nil, 0, errors.Join(fmt.Errorf("make room for rows that do not fit into memory: %w", err), f.Close())
+			return nil, errors.Join(fmt.Errorf("make room for rows that do not fit into memory: %w", err), f.Close())
 		}
 		s.file = f
 	}
+	p.at = s.end
 	s.end += n
-	return s.file, s.end - n, nil
+	return s.file, nil
+}
+
+// InMemory reports whether a piece did not go to the file: what Get returns of it is then the piece's own memory.
+func (p Piece) InMemory() bool { return p.at < 0 }
+
+// where returns the memory of a piece, or the file in which it lies.
+func (s *Scratch) where(p Piece) ([]byte, *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.InMemory() {
+		return s.kept[^p.at], nil
+	}
+	return nil, s.file
 }
 
 // Get returns a piece: the memory it is kept in, which must not be changed, or buf, grown as needed.
 func (s *Scratch) Get(p Piece, buf []byte) ([]byte, error) {
-	if p.memory != nil || p.length == 0 {
-		return p.memory, nil
+	memory, file := s.where(p)
+	if file == nil || p.length == 0 {
+		return memory, nil
 	}
-	if cap(buf) < p.length {
-		buf = make([]byte, p.length)
-	}
-	buf = buf[:p.length]
-	if _, err := s.file.ReadAt(buf, p.offset); err != nil {
+	buf = slices.Grow(buf[:0], int(p.length))[:p.length]
+	if _, err := file.ReadAt(buf, p.at); err != nil {
 		return nil, fmt.Errorf("read rows put aside: %w", err)
 	}
-	if xxhash.Sum64(buf) != p.sum {
-		return nil, fmt.Errorf("read %d bytes at %d put aside: %w", p.length, p.offset, ErrDamaged)
+	if uint32(xxhash.Sum64(buf)) != p.sum {
+		return nil, fmt.Errorf("read %d bytes at %d put aside: %w", p.length, p.at, ErrDamaged)
 	}
 	return buf, nil
 }
 
 // read reads a part of a piece, without verifying it.
-func (s *Scratch) read(p *Piece, at int, into []byte) error {
-	if p.memory != nil {
-		copy(into, p.memory[at:])
+func (s *Scratch) read(p Piece, at int, into []byte) error {
+	memory, file := s.where(p)
+	if file == nil {
+		copy(into, memory[at:])
 		return nil
 	}
-	if _, err := s.file.ReadAt(into, p.offset+int64(at)); err != nil {
+	if _, err := file.ReadAt(into, p.at+int64(at)); err != nil {
 		return fmt.Errorf("read rows put aside: %w", err)
 	}
 	return nil
 }
 
 // Drop forgets a piece and lets go of its memory. Room in the file is not used again.
-func (s *Scratch) Drop(p *Piece) {
+func (s *Scratch) Drop(p Piece) {
+	if !p.InMemory() {
+		return
+	}
 	s.mu.Lock()
-	s.held -= int64(len(p.memory))
-	s.mu.Unlock()
-	*p = Piece{}
+	defer s.mu.Unlock()
+	s.held -= int64(len(s.kept[^p.at]))
+	s.kept[^p.at] = nil
 }
 
 // OnDisk returns how many bytes went to the temporary file.
@@ -134,9 +159,6 @@ func (s *Scratch) Close() error {
 		return nil
 	}
 	f := s.file
-	s.file = nil
+	s.file, s.kept = nil, nil
 	return f.Close()
 }
-
-// InMemory reports whether a piece did not go to the file: what Get returns of it is then the piece's own memory.
-func (p Piece) InMemory() bool { return p.memory != nil }

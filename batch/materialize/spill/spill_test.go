@@ -107,7 +107,7 @@ func TestScratch(t *testing.T) {
 			t.Errorf("piece %d: %x, %v", i, b, err)
 		}
 	}
-	s.Drop(&pieces[0])
+	s.Drop(pieces[0])
 	if p, err := s.Put(make([]byte, 30)); err != nil || !p.InMemory() {
 		t.Errorf("memory was not given back: %v", err)
 	}

@@ -35,7 +35,7 @@ func (s *Stream) Reader() io.Reader { return &streamReader{stream: s} }
 // Drop lets go of the stream's memory.
 func (s *Stream) Drop() {
 	for i := range s.pieces {
-		s.scratch.Drop(&s.pieces[i])
+		s.scratch.Drop(s.pieces[i])
 	}
 	s.pieces = nil
 }
@@ -49,8 +49,8 @@ type streamReader struct {
 // Read reads from one piece at a time, straight into b: a reader that waits holds no memory.
 func (r *streamReader) Read(b []byte) (int, error) {
 	for r.next < len(r.stream.pieces) {
-		p := &r.stream.pieces[r.next]
-		n := min(len(b), p.length-r.at)
+		p := r.stream.pieces[r.next]
+		n := min(len(b), int(p.length)-r.at)
 		if n == 0 && len(b) > 0 {
 			r.next, r.at = r.next+1, 0
 			continue
