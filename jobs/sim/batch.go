@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -26,63 +24,6 @@ type generation struct {
 	manifest  model.Manifest
 	catalogue *catalogue
 	files     *artifact.Generation
-}
-
-// doImport imports a file of history. Its rows follow from its number.
-func (w *world) doImport(file int64) error {
-	sha := model.SHA256Hex(strconv.AppendInt(nil, file, 10))
-	rows := w.rowsOf(file)
-	_, err := archive.Import(w.ctx, w.bucket, archive.Source{SHA256: sha, Format: "jsonl", Rows: sequence(rows)}, nil, w.clock(0)())
-	closed := len(w.marks) > 0
-	switch {
-	case w.files[sha] != nil && err == nil:
-		w.note("nothing to do")
-		return nil
-	case closed && api.CodeOf(err) == api.Invalid:
-		w.note("history is closed")
-		return nil
-	case err != nil:
-		return err
-	case closed:
-		return errors.New("history is imported although mark 1 exists")
-	}
-	w.files[sha] = make([]oracle.Record, len(rows))
-	for i, e := range rows {
-		e.ID = sha[:16] + "-" + strconv.Itoa(i+1)
-		w.files[sha][i] = oracle.Record{Event: e, Epoch: -1<<32 + int64(e.Time)/day, Seq: int64(i + 1), LogTime: int64(e.Time)}
-	}
-	w.imported = nil
-	for ordinal, sha := range slices.Sorted(maps.Keys(w.files)) {
-		for _, r := range w.files[sha] {
-			r.Seq += -1<<62 + int64(ordinal)<<40
-			w.imported = append(w.imported, r)
-		}
-	}
-	slices.SortFunc(w.imported, func(a, b oracle.Record) int {
-		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
-	})
-	return nil
-}
-
-func (w *world) rowsOf(file int64) []event.Event {
-	var rows []event.Event
-	for i := range 3 + file%7 {
-		seed := file*100 + i
-		e := w.eventAt(uint64(seed), userName(seed%users), w.started-seed%3*20*day)
-		e.Time = min(e.Time, event.Millis(w.started))
-		rows = append(rows, e)
-	}
-	return rows
-}
-
-func sequence(rows []event.Event) iter.Seq2[event.Event, error] {
-	return func(yield func(event.Event, error) bool) {
-		for _, e := range rows {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
 }
 
 // doNight makes and publishes the generation of the last mark that is archived everywhere. Way chooses an
@@ -144,7 +85,8 @@ func (w *world) materialize(n int64, cut model.Cut, way int) (*generation, error
 		w.note("%d events", m.Counts.Events)
 		return nil, err
 	}
-	if err := w.checkCounts(m); err != nil {
+	distinct, err := w.checkCounts(m)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := publish.Store(w.ctx, w.bucket, m); err != nil {
@@ -159,7 +101,7 @@ func (w *world) materialize(n int64, cut model.Cut, way int) (*generation, error
 		return nil, err
 	}
 	w.generation[id] = g
-	return g, nil
+	return g, g.checkTraining(distinct)
 }
 
 // previous returns a generation that a night can continue from, and its tables; none for even ways.
@@ -256,15 +198,16 @@ func (w *world) others(id string, files []model.File) ([]artifact.Encoded, error
 	return []artifact.Encoded{artifact.Features(w.configured.Catalogue), users, items}, err
 }
 
-// checkCounts compares what a generation says of its input with the log before its cut.
-func (w *world) checkCounts(m model.Manifest) error {
+// checkCounts compares what a generation says of its input with the log before its cut, of which it returns
+// the distinct events.
+func (w *world) checkCounts(m model.Manifest) ([]oracle.Record, error) {
 	valid := w.before(m.Inputs.Cut)
 	distinct := oracle.Distinct(valid)
 	if m.Counts.Events != int64(len(distinct)) || m.Counts.Duplicates != int64(len(valid)-len(distinct)) {
-		return fmt.Errorf("%s counts %d events and %d duplicates, the log before mark %d has %d and %d",
+		return nil, fmt.Errorf("%s counts %d events and %d duplicates, the log before mark %d has %d and %d",
 			m.ID, m.Counts.Events, m.Counts.Duplicates, m.Inputs.CutN, len(distinct), len(valid)-len(distinct))
 	}
-	return nil
+	return distinct, nil
 }
 
 func (w *world) publisher() publish.Publisher {

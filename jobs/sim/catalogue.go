@@ -33,6 +33,7 @@ func newCatalogue(seed, n uint64) (*catalogue, error) {
 		feature.Definition{Name: "last_user", Entity: feature.Item, Aggregate: feature.Last, Of: "user_id", Window: 7 * feature.Day},
 		feature.Definition{Name: "all", Entity: feature.Global, Aggregate: feature.Count, Window: 2 * short},
 	)
+	c.Derived = []feature.Derived{{Name: "share", Entity: feature.User, Expr: "double(lately) / double(events)"}}
 	c.hash, c.namespace = c.Hash(), tile.Namespace(c.Catalogue)
 	for i, e := range entities {
 		plan, err := tile.Compile(c.Catalogue, e)

@@ -32,7 +32,7 @@ type topic struct {
 func (t *topic) end() int64 { return int64(len(t.entries)) }
 
 // fetch returns up to n records from an offset on.
-func (t *topic) fetch(from int64, n int64) []*kgo.Record {
+func (t *topic) fetch(from, n int64) []*kgo.Record {
 	var out []*kgo.Record
 	for o := max(from, t.start); o < min(t.end(), from+n); o++ {
 		out = append(out, t.entries[o].record)

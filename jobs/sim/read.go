@@ -1,21 +1,15 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/anabranch/anabranch/batch/asof"
-	"github.com/anabranch/anabranch/infra/kafka"
-	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/feature"
-	"github.com/anabranch/anabranch/schemas/tile/oracle"
 	"github.com/anabranch/anabranch/serving/online"
-	"github.com/anabranch/anabranch/stream/archive"
 )
 
 // The reasons that a receipt may have, as serving/online words them.
@@ -141,60 +135,10 @@ func (w *world) ask(q question) (degraded []string, err error) {
 	if q.generation == nil {
 		records = records[len(w.imported):]
 	}
-	return want, compare(q, records, got.values)
-}
-
-// reasons are why an answer is not exact, by what Redis holds.
-func (w *world) reasons(q question) (out []string) {
-	because := func(reason string) {
-		if !slices.Contains(out, reason) {
-			out = append(out, reason)
-		}
+	if err := compare(q, records, got.values); err != nil {
+		return nil, err
 	}
-	cut := int64(0)
-	if q.generation == nil {
-		because(noGeneration)
-	} else {
-		cut = q.generation.manifest.Inputs.CutN
-		if q.at+5000 < q.generation.asOf().UnixMilli() {
-			because(clockBehind)
-		}
-	}
-	if w.redis.down || q.front.failures >= 3 {
-		because(unreachable)
-		slices.Sort(out)
-		return out
-	}
-	for _, p := range q.partitions {
-		keys := redis.Keys{Partition: p, Namespace: q.catalogue.namespace}
-		fence, err := redis.ParseFence(w.redis.data[keys.Fence()])
-		if err != nil {
-			because(missing)
-			continue
-		}
-		next, _, err := q.catalogue.plan(q.entity).Peek([]byte(w.redis.data[q.key(keys, fence.Incarnation)]))
-		if err != nil {
-			because(err.Error())
-		}
-		if fence.Base > cut {
-			because(trimmed)
-		}
-		if fence.Next < fence.Target || next > fence.Next {
-			because(filling)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func (q question) key(k redis.Keys, incarnation string) string {
-	switch q.entity {
-	case feature.User:
-		return k.User(incarnation, q.who)
-	case feature.Item:
-		return k.Item(incarnation, q.who)
-	}
-	return k.Global(incarnation)
+	return want, checkShare(q, got.values)
 }
 
 // answer asks the server.
@@ -237,143 +181,4 @@ func (w *world) answer(q question) (given, error) {
 		return given{}, fmt.Errorf("degraded is %v, the reasons are %q", r.Degraded, reasons)
 	}
 	return given{values, r.Live, reasons, r.LiveOffsets}, nil
-}
-
-// fences returns where live state stands.
-func (w *world) fences(q question) map[int32]int64 {
-	out := map[int32]int64{}
-	for _, p := range q.partitions {
-		keys := redis.Keys{Partition: p, Namespace: q.catalogue.namespace}
-		if f, err := redis.ParseFence(w.redis.data[keys.Fence()]); err == nil {
-			out[p] = f.Next
-		}
-	}
-	return out
-}
-
-// global reads the global entity as serving does for its trending lists, which is all that it tells of it.
-func (w *world) global(q question) (given, error) {
-	out := given{reasons: w.reasons(q), live: online.LiveExact, offsets: w.fences(q), values: map[string]agg.Value{}}
-	plan, cut := q.catalogue.plan(feature.Global), int64(0)
-	read := plan.NewReader()
-	read.Begin(q.at)
-	if q.generation != nil {
-		cut = q.generation.manifest.Inputs.CutN
-		view, _, err := q.generation.files.GlobalView()
-		if err == nil {
-			err = read.AddView(view)
-		}
-		if err != nil {
-			return out, err
-		}
-	}
-	if !slices.Contains(out.reasons, unreachable) {
-		for _, p := range q.partitions {
-			keys := redis.Keys{Partition: p, Namespace: q.catalogue.namespace}
-			fence, err := redis.ParseFence(w.redis.data[keys.Fence()])
-			if err != nil {
-				continue
-			}
-			if _, err := read.AddState([]byte(w.redis.data[keys.Global(fence.Incarnation)]), cut); err != nil {
-				return out, err
-			}
-		}
-	}
-	if slices.ContainsFunc(out.reasons, func(r string) bool { return r != noGeneration }) {
-		out.live = online.LiveDegraded
-	}
-	for i, v := range read.Values() {
-		out.values[plan.Features[i].Def.Name] = v
-	}
-	return out, nil
-}
-
-// limit returns, by partition, before which offset everything must be in an answer; known is false where
-// the receipt does not say it.
-func (w *world) limit(q question, got given) (limit map[int32]int64, known bool) {
-	limit = map[int32]int64{}
-	if q.generation != nil {
-		for p, offset := range q.generation.manifest.Inputs.Cut {
-			limit[p] = offset
-		}
-	}
-	if slices.Contains(got.reasons, clockBehind) {
-		return nil, false
-	}
-	if len(got.offsets) == 0 { // batch only
-		return limit, true
-	}
-	if slices.ContainsFunc(got.reasons, func(r string) bool { return r != noGeneration }) {
-		return nil, false
-	}
-	if q.entity != feature.User || q.generation == nil {
-		for p := range w.log {
-			limit[int32(p)] = max(limit[int32(p)], got.offsets[int32(p)])
-		}
-		return limit, true
-	}
-	p := q.partitions[0]
-	limit[p] = max(limit[p], got.offsets[p])
-	return limit, true
-}
-
-// compare compares answers with what the oracle says of the valid records that must be in them.
-func compare(q question, valid []oracle.Record, values map[string]agg.Value) error {
-	distinct := oracle.Of(q.entity, q.who, oracle.Distinct(valid))
-	if values == nil {
-		if len(distinct) > 0 {
-			return fmt.Errorf("%s %s is not found, there are %d events", q.entity, q.who, len(distinct))
-		}
-		return nil
-	}
-	for _, d := range q.catalogue.Of(q.entity) {
-		want := oracle.Answer(q.catalogue.Catalogue, d, distinct, q.at)
-		if err := want.Check(values[d.Name]); err != nil {
-			return fmt.Errorf("%s %s at %s: %w", q.entity, q.who, stamp(q.at), err)
-		}
-	}
-	return nil
-}
-
-// doAsOf reads from raw data what was known some time ago.
-func (w *world) doAsOf(e feature.Entity, who, ago int64) error {
-	q := question{entity: e, who: memberName(e, who), at: w.now - ago, catalogue: w.configured}
-	h, err := asof.Load(w.ctx, w.bucket, q.catalogue.Catalogue, e, []string{q.who}, w.now)
-	if err != nil {
-		return err
-	}
-	list, err := h.At(q.who, q.at)
-	if err != nil {
-		return err
-	}
-	values := map[string]agg.Value{}
-	for i, v := range list {
-		values[h.Plan().Features[i].Def.Name] = v
-	}
-	limit, err := w.archived()
-	if err != nil {
-		return err
-	}
-	logged := slices.DeleteFunc(w.before(limit), func(r oracle.Record) bool { return r.LogTime > q.at })
-	distinct := slices.DeleteFunc(oracle.Distinct(logged), func(r oracle.Record) bool { return int64(r.Event.Time) > q.at })
-	for i := range distinct { // they are distinct as it is
-		distinct[i].Event.ID = fmt.Sprint(i)
-	}
-	if err := compare(q, distinct, values); err != nil {
-		return fmt.Errorf("as of: %w", err)
-	}
-	return nil
-}
-
-// archived returns up to where the archive reaches.
-func (w *world) archived() (map[int32]int64, error) {
-	tails, err := archive.Tails(context.Background(), w.bucket, kafka.HexID(topicID), int32(len(w.log)))
-	if err != nil {
-		return nil, err
-	}
-	limit := map[int32]int64{}
-	for p, t := range tails {
-		limit[int32(p)] = t.Next
-	}
-	return limit, nil
 }

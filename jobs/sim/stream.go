@@ -141,7 +141,7 @@ func (w *world) doOwn(which, owner int64, p int32, n int64, outcome answer, stal
 	if err != nil {
 		return err
 	}
-	w.redis.next = answer(outcome % 3)
+	w.redis.next = outcome % 3
 	defer func() { w.redis.next = answered }()
 	if err := w.advance(o, p, n); err != nil {
 		w.note("%v", err)

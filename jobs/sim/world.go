@@ -221,29 +221,30 @@ func (f *Failure) Error() string {
 }
 
 // Run plays a history; nil is that nothing went wrong. What did is the end of the returned history.
-func (h History) Run() (failure *Failure) {
+func (h History) Run() *Failure {
+	_, failure := h.Play()
+	return failure
+}
+
+// Play is Run, and tells what happened in each step.
+func (h History) Play() (notes []string, failure *Failure) {
 	w, err := newWorld(h.Seed)
 	if err != nil {
-		return &Failure{History: h, What: err.Error()}
-	}
-	var notes []string
-	failed := func(n int, what string) *Failure {
-		notes = append(notes, strings.Join(w.notes, "; "))
-		return &Failure{History: History{h.Seed, h.Ops[:n+1]}, Notes: notes, What: what}
+		return nil, &Failure{History: h, What: err.Error()}
 	}
 	for i, o := range h.Ops {
 		w.notes = w.notes[:0]
-		if err := w.guarded(o); err != nil {
-			f := failed(i, err.Error())
-			_ = w.close() // the failure says enough
-			return f
-		}
+		err := w.guarded(o)
 		notes = append(notes, strings.Join(w.notes, "; "))
+		if err != nil {
+			_ = w.close() // the failure says enough
+			return notes, &Failure{History: History{h.Seed, h.Ops[:i+1]}, Notes: notes, What: err.Error()}
+		}
 	}
 	if err := w.close(); err != nil {
-		return &Failure{History: h, Notes: notes, What: err.Error()}
+		return notes, &Failure{History: h, Notes: notes, What: err.Error()}
 	}
-	return nil
+	return notes, nil
 }
 
 // guarded plays a step and makes an error of a panic.
