@@ -107,7 +107,7 @@ func (s *Spine) readCSV(in io.Reader) error {
 	}
 	for {
 		cells, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		line, _ := r.FieldPos(0)

@@ -68,8 +68,12 @@ func TestParquetHoldsEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	columns := []trainset.Column{
-		{Name: "n", Kind: trainset.Integer}, {Name: "x", Kind: trainset.Double}, {Name: "s", Kind: trainset.Text},
-		{Name: "b", Kind: trainset.Boolean}, {Name: "list", Kind: trainset.JSON}, {Name: "none", Kind: trainset.Double},
+		{Name: "n", Kind: trainset.Integer},
+		{Name: "x", Kind: trainset.Double},
+		{Name: "s", Kind: trainset.Text},
+		{Name: "b", Kind: trainset.Boolean},
+		{Name: "list", Kind: trainset.JSON},
+		{Name: "none", Kind: trainset.Double},
 	}
 	path := filepath.Join(t.TempDir(), "o.parquet")
 	w, err := trainset.Create(path, s, columns)
