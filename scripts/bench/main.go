@@ -54,6 +54,12 @@ func main() {
 
 // run is main without the process around it.
 func run(ctx context.Context, args []string, known []suite, stdout io.Writer) (int, error) {
+	if len(args) == 1 && args[0] == computeVerb {
+		if err := runCompute(ctx, os.Stdin, stdout); err != nil {
+			return exitError, err
+		}
+		return 0, nil
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	name := flags.String("suite", "", "the suite to run")

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/anabranch/anabranch/scripts/bench/rawgen"
+)
+
+// nightRounds is how often a night and its copying are measured; the least CPU counts.
+const nightRounds = 3
+
+// nightParams are an archive of some days with the same rows, users and items a day whatever their number.
+func nightParams(days int) rawgen.Params {
+	const rowsPerDay, users, items = 100_000, 60_000, 20_000
+	return rawgen.Params{
+		Rows: int64(days) * rowsPerDay, Days: days, Partitions: 8, Users: users, Items: items, Duplicates: 100, Seed: 1,
+	}
+}
+
+// night is what the last night of an archive takes: the generation before it is continued by one day.
+type night struct {
+	whole computeAnswer // the night
+	copy  computeAnswer // no new row and no later instant: every table is read and written as it is
+	prune computeAnswer // no new row, but the instant of the night: and tiles that no window reaches go
+	first computeAnswer // the generation before, from all its days
+}
+
+// work is the CPU of a night without the copying of views.
+func (n *night) work() float64 { return n.whole.Usage.CPU - n.copy.Usage.CPU }
+
+// runNight measures the last of 365 nights, and of 30. The parts' scales do not matter here.
+func runNight(ctx context.Context, out *report, _ []float64, log *slog.Logger) error {
+	long, err := measureNight(ctx, nightParams(365), log)
+	if err != nil {
+		return err
+	}
+	short, err := measureNight(ctx, nightParams(30), log)
+	if err != nil {
+		return err
+	}
+	reportNights(out, long, short)
+	return nil
+}
+
+func measureNight(ctx context.Context, p rawgen.Params, log *slog.Logger) (n night, err error) {
+	dir, err := rawgen.CacheDir()
+	if err != nil {
+		return n, err
+	}
+	a, err := rawgen.Open(ctx, dir, p, log)
+	if err != nil {
+		return n, err
+	}
+	scratch, err := os.MkdirTemp("", "anabranch-bench-")
+	if err != nil {
+		return n, fmt.Errorf("make a folder for temporary files: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	return nightOf(ctx, a, scratch, log)
+}
+
+// nightOf computes the generation before the last day from the start, then the nights that continue it.
+func nightOf(ctx context.Context, a rawgen.Archive, scratch string, log *slog.Logger) (n night, err error) {
+	before, err := labelOf(ctx, a, a.Marks-1)
+	if err != nil {
+		return n, err
+	}
+	asOf, err := labelOf(ctx, a, a.Marks)
+	if err != nil {
+		return n, err
+	}
+	previous := filepath.Join(scratch, "previous")
+	first := computeRequest{Dir: a.Dir, N: a.Marks - 1, AsOf: before, Scratch: scratch, Keep: previous}
+	if n.first, err = computeInChild(ctx, first); err != nil {
+		return n, err
+	}
+	log.Info("the generation before the night", "days", a.Marks-1, "cpu_s", n.first.Usage.CPU, "bytes", n.first.Bytes)
+	for round := range nightRounds {
+		for _, x := range []struct {
+			name string
+			n    int64
+			asOf int64
+			into *computeAnswer
+		}{{"night", a.Marks, asOf, &n.whole}, {"copy", a.Marks - 1, before, &n.copy}, {"prune", a.Marks - 1, asOf, &n.prune}} {
+			r := computeRequest{Dir: a.Dir, N: x.n, AsOf: x.asOf, Scratch: scratch, Previous: previous}
+			if x.into == &n.whole {
+				r.Profile = os.Getenv("PROFILE")
+			}
+			got, err := computeInChild(ctx, r)
+			if err != nil {
+				return n, fmt.Errorf("%s of %d days: %w", x.name, a.Marks, err)
+			}
+			log.Info(x.name, "days", a.Marks, "cpu_s", got.Usage.CPU, "peak_mb", got.Usage.PeakMB, "phases", got.Phases)
+			*x.into = least(round, *x.into, got)
+		}
+	}
+	return n, n.check()
+}
+
+// check proves that the nights did what they are named after.
+func (n *night) check() error {
+	if n.whole.Counts.Rows <= n.first.Counts.Rows || n.copy.Counts != n.first.Counts || n.prune.Counts != n.first.Counts {
+		return fmt.Errorf("a night from %+v came to %+v, without new rows to %+v and %+v", n.first.Counts, n.whole.Counts, n.copy.Counts, n.prune.Counts)
+	}
+	if n.copy.Bytes != n.first.Bytes {
+		return fmt.Errorf("copied tables have %d bytes, those before %d", n.copy.Bytes, n.first.Bytes)
+	}
+	return nil
+}
+
+func reportNights(out *report, long, short night) {
+	params := map[string]any{
+		"rows_per_day": long.whole.Counts.Rows - long.first.Counts.Rows, "users": long.whole.Counts.Users, "items": long.whole.Counts.Items,
+		"threads": computeThreads, "least_of": nightRounds, "night365_bytes": long.whole.Bytes, "night30_bytes": short.whole.Bytes,
+	}
+	out.add("night365_over_night30", long.work()/short.work(), "1", params)
+	out.add("night365_over_night30_with_copy", long.whole.Usage.CPU/short.whole.Usage.CPU, "1", params)
+	for _, x := range []struct {
+		name string
+		night
+	}{{"night365", long}, {"night30", short}} {
+		out.add(x.name+"_cpu_s", x.whole.Usage.CPU, "s", params)
+		out.add(x.name+"_copy_s", x.copy.Usage.CPU, "s", params)
+		out.add(x.name+"_prune_s", x.prune.Usage.CPU-x.copy.Usage.CPU, "s", params)
+		out.add(x.name+"_from_start_s", x.first.Usage.CPU, "s", params)
+		out.add(x.name+"_peak_mb", x.whole.Usage.PeakMB, "MB", params)
+	}
+}
