@@ -101,11 +101,8 @@ func (w *world) catchUp() error {
 				return err
 			}
 			err = w.advance(o, p, w.log[p].end())
-			if err != nil && w.wounded { // as its message says
+			if err != nil && w.rebuild(c, p) { // as its message says
 				w.note("%v: the fence is deleted", err)
-				keys := redis.Keys{Partition: p, Namespace: c.namespace}
-				delete(w.redis.data, keys.Fence())
-				w.redis.history = nil
 				err = w.advance(o, p, w.log[p].end())
 			}
 			if err == nil {
@@ -120,6 +117,20 @@ func (w *world) catchUp() error {
 		}
 	}
 	return nil
+}
+
+// rebuild deletes a fence that has fallen behind its states, or behind what Kafka still holds; no other may
+// ever have to be deleted.
+func (w *world) rebuild(c *catalogue, p int32) bool {
+	key := redis.Keys{Partition: p, Namespace: c.namespace}.Fence()
+	fence, err := redis.ParseFence(w.redis.data[key])
+	if err != nil || !w.torn[key] && fence.Next >= w.log[p].start {
+		return false
+	}
+	delete(w.redis.data, key)
+	delete(w.torn, key)
+	w.redis.history = nil
+	return true
 }
 
 // checkSettled asks for everybody, after which no answer may be degraded.

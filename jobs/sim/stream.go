@@ -187,7 +187,7 @@ func (w *world) doVerify(which, owner int64, p int32) error {
 func (w *world) checkStates(c *catalogue, p int32) error {
 	keys := redis.Keys{Partition: p, Namespace: c.namespace}
 	raw, ok := w.redis.data[keys.Fence()]
-	if !ok || len(w.redis.history) == 0 {
+	if !ok || len(w.redis.history) == 0 || w.torn[keys.Fence()] {
 		return nil
 	}
 	fence, err := redis.ParseFence(raw)
@@ -206,10 +206,10 @@ func (w *world) checkStates(c *catalogue, p int32) error {
 		if err != nil {
 			return err
 		}
-		if next > fence.Next && !w.wounded {
+		if next > fence.Next {
 			return fmt.Errorf("the state %s is at offset %d, its fence at %d", suffix, next, fence.Next)
 		}
-		if len(epochs) > 0 && (epochs[0] < fence.Base || epochs[len(epochs)-1] > fence.Epoch) && !w.wounded {
+		if len(epochs) > 0 && (epochs[0] < fence.Base || epochs[len(epochs)-1] > fence.Epoch) {
 			return fmt.Errorf("the state %s has the epochs %v, its fence is open from %d to %d", suffix, epochs, fence.Base, fence.Epoch)
 		}
 	}
@@ -258,6 +258,5 @@ func (w *world) doRetain() error {
 		w.log[p].start = max(w.log[p].start, min(x.End[int32(p)], int64(math.MaxInt64)))
 		w.note("p%d from %d", p, w.log[p].start)
 	}
-	w.wounded = true // owners that lag behind the floor have to begin again
 	return nil
 }

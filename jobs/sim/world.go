@@ -56,7 +56,7 @@ type world struct {
 
 	archivers map[int64]*archiver
 	owners    map[ownerKey]*live.Driven
-	wounded   bool // a fence may have to be opened anew by hand
+	torn      map[string]bool // fences that have fallen behind their states
 	servers   [2]*front
 }
 
@@ -67,6 +67,7 @@ func newWorld(seed uint64) (*world, error) {
 		ctx: context.Background(), now: gen.Base + r.Int64N(40*day), ids: map[string][]string{},
 		files: map[string][]oracle.Record{}, memory: newMemory(), retain: 2 + r.IntN(2), ahead: r.IntN(2) == 0,
 		generation: map[string]*generation{}, archivers: map[int64]*archiver{}, owners: map[ownerKey]*live.Driven{},
+		torn: map[string]bool{},
 	}
 	w.started, w.log = w.now, make([]topic, 1+r.IntN(3))
 	w.bucket = bucket.New(w.memory)
@@ -183,6 +184,7 @@ func (w *world) do(o Op) error {
 		w.doTear(int(a[0]))
 	case "flush":
 		w.redis.flush()
+		clear(w.torn)
 	case "redis":
 		w.redis.down = a[0] > 0
 	case "read":
@@ -202,7 +204,7 @@ var entities = [3]feature.Entity{feature.User, feature.Item, feature.Global}
 func (w *world) doTear(n int) {
 	if fence, ok := w.redis.tear(n); ok {
 		w.note("%s", fence)
-		w.wounded = true
+		w.torn[fence] = true
 	}
 }
 

@@ -52,6 +52,9 @@ func run(args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if o.workers < 1 {
+		return fmt.Errorf("-workers %d: at least 1 is required", o.workers)
+	}
 	if o.replay != "" {
 		return replay(o.replay, out)
 	}
