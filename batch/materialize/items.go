@@ -12,7 +12,8 @@ type itemWorker struct {
 	chunk  *chunk
 	kernel *kernel
 	codec  *tile.Codec
-	bucket tile.Bucket
+	bucket tile.Bucket // of the item at hand
+	texts  []byte      // that its decoded view refers to
 	daily  dailyBuilder
 
 	key     []byte
@@ -139,8 +140,8 @@ func (w *itemWorker) load(rank uint32, id []byte) (b tile.Bucket, old bool, err 
 		emptyBucket(w.bucket)
 		return w.bucket, false, nil
 	}
-	b, err = w.engine.item.DecodeView(view)
-	return b, true, err
+	w.texts, err = w.engine.item.DecodeViewInto(w.bucket, w.texts, view)
+	return w.bucket, true, err
 }
 
 // foldGlobal folds all rows that count into the one bucket of the global entity, in log order.

@@ -147,6 +147,9 @@ type pruner struct {
 	codec *tile.Codec
 	asOf  int64
 	buf   []byte
+
+	bucket tile.Bucket // decoded views, one after the other
+	texts  []byte
 }
 
 func newPruner(p *tile.Plan, asOf int64) *pruner {
@@ -159,11 +162,13 @@ func (p *pruner) prune(view []byte) ([]byte, error) {
 	if err != nil || !expired {
 		return view, err
 	}
-	b, err := p.plan.DecodeView(view)
-	if err != nil {
+	if p.bucket == nil {
+		p.bucket = p.plan.NewBucket()
+	}
+	if p.texts, err = p.plan.DecodeViewInto(p.bucket, p.texts, view); err != nil {
 		return nil, err
 	}
-	p.plan.Prune(b, p.asOf)
-	p.buf = p.codec.AppendView(p.buf[:0], b)
+	p.plan.Prune(p.bucket, p.asOf)
+	p.buf = p.codec.AppendView(p.buf[:0], p.bucket)
 	return p.buf, nil
 }

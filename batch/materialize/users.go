@@ -16,7 +16,8 @@ type userWorker struct {
 	chunk   *chunk
 	kernel  *kernel
 	codec   *tile.Codec
-	bucket  tile.Bucket
+	bucket  tile.Bucket // of the user at hand
+	texts   []byte      // that its decoded view refers to
 	recent  tile.Recent
 	history historyBuilder
 	daily   dailyBuilder
@@ -218,9 +219,10 @@ func (w *userWorker) open(value, recent []byte, number []uint32) (s userState, e
 	if err != nil {
 		return userState{}, err
 	}
-	if s.bucket, err = w.engine.user.DecodeView(view); err != nil {
+	if w.texts, err = w.engine.user.DecodeViewInto(w.bucket, w.texts, view); err != nil {
 		return userState{}, err
 	}
+	s.bucket = w.bucket
 	if number != nil {
 		history = slices.Clone(history)
 		if err := renumber(history, number); err != nil {

@@ -3,6 +3,7 @@ package tile
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 )
@@ -180,7 +181,8 @@ func (p *Plan) DecodeState(b []byte) (*State, error) {
 			d.Fail(fmt.Errorf("epoch %d follows epoch %d", e.Epoch, s.Epochs[n-1].Epoch))
 		}
 		part := agg.Decoder{B: d.Bytes(d.Count()), Texts: d.Texts, Err: d.Err}
-		e.Bucket = p.decodeBucket(&part)
+		e.Bucket = p.NewBucket()
+		p.decodeBucket(&part, e.Bucket)
 		s.Epochs = append(s.Epochs, e)
 		if d.Err = part.Err; d.Err != nil {
 			break
@@ -194,18 +196,25 @@ func (p *Plan) DecodeState(b []byte) (*State, error) {
 
 // DecodeView reads what AppendView wrote.
 func (p *Plan) DecodeView(b []byte) (Bucket, error) {
-	d := agg.Decoder{B: b}
+	out := p.NewBucket()
+	_, err := p.DecodeViewInto(out, nil, b)
+	return out, err
+}
+
+// DecodeViewInto is DecodeView into the memory of a bucket that is no longer used and of arena, which holds the
+// texts and is returned, grown. Both are as damaged as the view after an error.
+func (p *Plan) DecodeViewInto(b Bucket, arena, view []byte) ([]byte, error) {
+	d := agg.Decoder{B: view}
 	err := version(&d, viewVersion)
-	var out Bucket
 	if err == nil {
-		d.Table(nil)
-		out = p.decodeBucket(&d)
+		arena = d.Table(arena[:0])
+		p.decodeBucket(&d, b)
 		err = d.Err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("decode %s view: %w", p.Entity, err)
+		return arena, fmt.Errorf("decode %s view: %w", p.Entity, err)
 	}
-	return out, nil
+	return arena, nil
 }
 
 func version(d *agg.Decoder, want byte) error {
@@ -227,21 +236,19 @@ func end(d *agg.Decoder) error {
 }
 
 // decodeBucket reads a bucket to the end of d.
-func (p *Plan) decodeBucket(d *agg.Decoder) Bucket {
-	b := p.NewBucket()
+func (p *Plan) decodeBucket(d *agg.Decoder, b Bucket) {
 	for i := range p.Series {
 		h := readHeader(d)
 		part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
-		b[i] = p.Series[i].decode(h, &part)
+		b[i] = p.Series[i].decode(h, &part, b[i])
 		if err := end(&part); err != nil {
 			d.Fail(err)
-			return b
+			return
 		}
 	}
 	if len(d.B) > 0 {
 		d.Fail(fmt.Errorf("%d bytes follow the last series", len(d.B)))
 	}
-	return b
 }
 
 // header is what comes before the tiles of a series.
@@ -263,9 +270,10 @@ func readHeader(d *agg.Decoder) (h header) {
 	return h
 }
 
-// decode reads the tiles of a series, newest first, and returns its cells, oldest first.
-func (p *SeriesPlan) decode(h header, d *agg.Decoder) Series {
-	var s Series
+// decode reads the tiles of a series, newest first, and returns its cells, oldest first, in the memory of
+// into.
+func (p *SeriesPlan) decode(h header, d *agg.Decoder, into Series) Series {
+	s := slices.Grow(into[:0], h.tiles)
 	t := h.newest
 	for i := range h.tiles {
 		if i > 0 {
@@ -281,18 +289,18 @@ func (p *SeriesPlan) decode(h header, d *agg.Decoder) Series {
 		}
 		from := len(s)
 		for range keys {
-			c := Cell{Tile: t}
-			if p.By >= 0 {
+			s = s.extend()
+			c := &s[len(s)-1]
+			if c.Tile = t; p.By >= 0 {
 				c.Key = d.Text()
 			}
 			p.Monoid.Fold(&c.Partial, d, 1)
-			if len(s) > from && s[len(s)-1].Key >= c.Key {
+			if len(s)-1 > from && s[len(s)-2].Key >= c.Key {
 				d.Fail(fmt.Errorf("the keys of tile %d of %d are out of order", i, h.tiles))
 			}
 			if d.Err != nil {
 				return nil
 			}
-			s = append(s, c)
 		}
 		reverse(s[from:]) // the whole is turned around below
 	}
@@ -300,6 +308,18 @@ func (p *SeriesPlan) decode(h header, d *agg.Decoder) Series {
 		d.Fail(fmt.Errorf("the oldest tile is %d, not %d", t, h.oldest))
 	}
 	reverse(s)
+	return s
+}
+
+// extend adds an empty cell, in the memory of one that was there before where there is room.
+func (s Series) extend() Series {
+	if len(s) == cap(s) {
+		return append(s, Cell{})
+	}
+	s = s[:len(s)+1]
+	c := &s[len(s)-1]
+	c.Tile, c.Key = 0, ""
+	c.Partial.Reset()
 	return s
 }
 
