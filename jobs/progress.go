@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"io"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/anabranch/anabranch/batch/nightly"
 	"github.com/anabranch/anabranch/infra/kafka"
 )
 
@@ -31,9 +33,18 @@ func (p *progress) show(step string, done, total int64) {
 		p.done()
 		p.step = step
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(step),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unitOf(step)),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 	}
 	_ = p.bar.Set64(done) // a bar that cannot be drawn is no reason to stop
+}
+
+// unitOf names what a step counts.
+func unitOf(step string) string {
+	if strings.HasPrefix(step, nightly.StepMaterialize) {
+		return "rows"
+	}
+	return "it"
 }
 
 func (p *progress) done() {
