@@ -95,7 +95,7 @@ func nightOf(ctx context.Context, a rawgen.Archive, scratch string, log *slog.Lo
 			if err != nil {
 				return n, fmt.Errorf("%s of %d days: %w", x.name, a.Marks, err)
 			}
-			log.Info(x.name, "days", a.Marks, "cpu_s", got.Usage.CPU, "peak_mb", got.Usage.PeakMB, "phases", got.Phases)
+			log.Info("measured", "what", x.name, "days", a.Marks, "cpu_s", got.Usage.CPU, "peak_mb", got.Usage.PeakMB, "phases", got.Phases)
 			*x.into = least(round, *x.into, got)
 		}
 	}

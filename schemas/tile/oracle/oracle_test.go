@@ -78,7 +78,7 @@ func TestDecayByHand(t *testing.T) {
 		}
 	}
 	want := oracle.Answer(feature.Catalogue{}, d, records, noon)
-	for f, right := range map[float64]bool{2.5: true, 2.5 + 0x1p-50: true, 2.5 + 0x1p-47: false, 2.4: false} {
+	for f, right := range map[float64]bool{2.5: true, 2.5 + 0x1p-50: true, 2.5 + 0x1p-46: false, 2.4: false} {
 		if err := want.Check(agg.FloatValue(f)); (err == nil) != right {
 			t.Errorf("%v: %v", f, err)
 		}
