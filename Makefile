@@ -78,6 +78,10 @@ bench: ## Measure one suite: make bench SUITE=name [JSON=FILE]; without SUITE, l
 sim: ## Simulate the pipeline on a virtual clock (SEEDS=1000 SEED=1), failures shrink and print their seed
 	$(call timed,sim,$(GO) run ./scripts/sim -seeds $(SEEDS) -seed $(SEED))
 
+.PHONY: mutants
+mutants: ## Plant every bug of jobs/sim/testdata/mutants and see whether 1,000 seeds of the simulation notice it
+	$(call timed,mutants,ANABRANCH_MUTANTS=all $(GO) test -count=1 -timeout 60m -tags integration -run TestIntegrationMutants -v ./jobs/sim)
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
 	@scripts/fuzz.sh $(FUZZTIME)
