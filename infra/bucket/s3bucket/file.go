@@ -17,19 +17,33 @@ func (d *driver) PutFile(ctx context.Context, key string, r io.ReaderAt, size in
 	if err != nil {
 		return "", err
 	}
+	if size > askFirst {
+		if err := d.ask(ctx, key, cond); err != nil {
+			return "", err
+		}
+	}
 	if size <= d.singleAtMost {
 		return d.putIf(ctx, name, content{r, size}, cond)
 	}
-	// Servers that do not check the condition when the upload completes are asked before it begins.
+	return d.upload(ctx, name, io.NewSectionReader(r, 0, size), cond)
+}
+
+// askFirst is the size from which on the server is asked about the condition before anything is sent: a server
+// that refuses early resets the connection while a large body is under way, and some do not check the condition
+// when an upload in parts completes.
+const askFirst = 256 << 10
+
+// ask returns the error that a condition would end with now.
+func (d *driver) ask(ctx context.Context, key string, cond bucket.Condition) error {
 	switch attrs, err := d.Head(ctx, key); {
 	case err != nil && !errors.Is(err, bucket.ErrNotExist):
-		return "", err
+		return err
 	case err == nil && cond.IfAbsent:
-		return "", bucket.ErrExists
+		return bucket.ErrExists
 	case cond.IfMatch != "" && attrs.ETag != cond.IfMatch:
-		return "", bucket.ErrPrecondition
+		return bucket.ErrPrecondition
 	}
-	return d.upload(ctx, name, io.NewSectionReader(r, 0, size), cond)
+	return nil
 }
 
 // upload stores a large object in parallel parts.
