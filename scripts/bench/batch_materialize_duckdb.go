@@ -18,8 +18,9 @@ import (
 	"github.com/anabranch/anabranch/scripts/bench/rawgen"
 )
 
-// duckdbMemory is what DuckDB may use before it puts rows aside: far more than we do, so that it need not.
-const duckdbMemory = "8GB"
+// duckdbMemory is what DuckDB may use before it puts rows aside: what it keeps of the last events of a million users it cannot
+// put aside, and 8 GB were too few.
+const duckdbMemory = "16GB"
 
 // materializeSource is the archive as the queries want it: the place in the log comes from the path and the offset.
 const materializeSource = `(SELECT *, (CAST("partition" AS BIGINT) << 44) | "offset" AS seq
