@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/anabranch/anabranch/batch/materialize/spill"
 	"github.com/anabranch/anabranch/schemas/model"
 )
 
-// historyBuilder makes training rows. The weights of a user and an item are added up in log order and
+// historyBuilder makes the entries of training rows that events touch; the others stay in the previous generation's
+// table until the tables are merged. The weights of a user and an item are added up in log order and
 // rounded to float32 each time, so that a row which is continued is the row that is made at once.
 type historyBuilder struct {
 	engine *engine
@@ -18,9 +20,10 @@ type historyBuilder struct {
 	out    []model.HistoryEntry
 }
 
-// build returns the row of a user: before, continued by rows of the columns. Items are named by their
-// rank among all texts of the dictionary. The result is valid until the next build.
-func (h *historyBuilder) build(before []model.HistoryEntry, c *spill.Columns, rows []int32) []model.HistoryEntry {
+// build returns the entries that were touched before, continued by rows of the columns. What neither has begins as it
+// is in old, an encoded row of the previous generation. Items are named by their rank among all texts of the
+// dictionary, in old by their number there. The result is valid until the next build.
+func (h *historyBuilder) build(before []model.HistoryEntry, old []byte, c *spill.Columns, rows []int32) ([]model.HistoryEntry, error) {
 	items, rank := c.Ints[colItem], h.engine.rank
 	h.keys = h.keys[:0]
 	for at, r := range rows {
@@ -38,7 +41,11 @@ func (h *historyBuilder) build(before []model.HistoryEntry, c *spill.Columns, ro
 		case len(before) > 0 && before[0].Item == item:
 			h.out, before = append(h.out, before[0]), before[1:]
 		case n == 0 || h.out[n-1].Item != item:
-			h.out = append(h.out, model.HistoryEntry{Item: item, Last: math.MinInt64})
+			first, err := h.begin(old, item)
+			if err != nil {
+				return nil, err
+			}
+			h.out = append(h.out, first)
 		}
 		x := &h.out[len(h.out)-1]
 		w := h.engine.weight(c.Ints[colKind][r], c.Floats[colValue][r])
@@ -46,21 +53,99 @@ func (h *historyBuilder) build(before []model.HistoryEntry, c *spill.Columns, ro
 		x.Last = max(x.Last, c.Ints[colTime][r])
 	}
 	h.out = append(h.out, before...)
-	return h.out
+	return h.out, nil
+}
+
+// begin returns the entry of an item in old, or an empty one.
+func (h *historyBuilder) begin(old []byte, rank uint32) (model.HistoryEntry, error) {
+	at, err := findEntry(old, h.engine.previousRank, rank)
+	if err != nil || at == len(old) || h.engine.previousRank[entryItem(old[at:])] != rank {
+		return model.HistoryEntry{Item: rank, Last: math.MinInt64}, err
+	}
+	e, err := model.DecodeHistory(old[at : at+entryBytes])
+	if err != nil {
+		return model.HistoryEntry{}, err
+	}
+	e[0].Item = rank
+	return e[0], nil
+}
+
+// entryBytes is the length of an entry of a training row, which begins with its item: see model.AppendHistory.
+const entryBytes = 16
+
+func entryItem(entry []byte) uint32 { return binary.LittleEndian.Uint32(entry) }
+
+// findEntry returns where the first entry of an encoded training row begins whose item is not below the given one.
+// Number says what the row's item numbers stand for, and rises with them.
+func findEntry(history []byte, number []uint32, item uint32) (at int, err error) {
+	if err := checkHistory(history, number); err != nil {
+		return 0, err
+	}
+	n := sort.Search(len(history)/entryBytes, func(i int) bool {
+		stored := entryItem(history[i*entryBytes:])
+		if int(stored) >= len(number) {
+			err = errUnknownItem(stored, number)
+			return true
+		}
+		return number[stored] >= item
+	})
+	return n * entryBytes, err
+}
+
+func checkHistory(history []byte, number []uint32) error {
+	if len(history)%entryBytes != 0 {
+		return fmt.Errorf("a training row of %d bytes: a multiple of %d is expected", len(history), entryBytes)
+	}
+	if len(history) == 0 {
+		return nil
+	}
+	if last := entryItem(history[len(history)-entryBytes:]); int(last) >= len(number) {
+		return errUnknownItem(last, number)
+	}
+	return nil
+}
+
+func errUnknownItem(item uint32, number []uint32) error {
+	return fmt.Errorf("a training row names item %d of %d", item, len(number))
 }
 
 // renumber replaces, in place, the items of an encoded training row.
 func renumber(history []byte, number []uint32) error {
-	const entry = 16 // bytes, see model.AppendHistory
-	if len(history)%entry != 0 {
-		return fmt.Errorf("a training row of %d bytes: a multiple of %d is expected", len(history), entry)
+	if err := checkHistory(history, number); err != nil {
+		return err
 	}
-	for ; len(history) > 0; history = history[entry:] {
-		item := binary.LittleEndian.Uint32(history)
+	for ; len(history) > 0; history = history[entryBytes:] {
+		item := entryItem(history)
 		if int(item) >= len(number) {
-			return fmt.Errorf("a training row names item %d of %d", item, len(number))
+			return errUnknownItem(item, number)
 		}
 		binary.LittleEndian.PutUint32(history, number[item])
 	}
 	return nil
+}
+
+// appendMerged appends a training row of the previous generation, whose items number renames, with the entries that
+// were touched since, encoded, in place of theirs. Those items are named as in the result already.
+func appendMerged(dst, old []byte, number []uint32, touched []byte) ([]byte, error) {
+	for ; len(touched) > 0; touched = touched[entryBytes:] {
+		item := entryItem(touched)
+		at, err := findEntry(old, number, item)
+		if err != nil {
+			return nil, err
+		}
+		if dst, err = appendRenumbered(dst, old[:at], number); err != nil {
+			return nil, err
+		}
+		if old = old[at:]; len(old) > 0 && number[entryItem(old)] == item {
+			old = old[entryBytes:]
+		}
+		dst = append(dst, touched[:entryBytes]...)
+	}
+	return appendRenumbered(dst, old, number)
+}
+
+func appendRenumbered(dst, history []byte, number []uint32) ([]byte, error) {
+	at := len(dst)
+	dst = append(dst, history...)
+	return dst, renumber(dst[at:], number)
 }

@@ -11,9 +11,15 @@ import (
 	"github.com/anabranch/anabranch/schemas/tile"
 )
 
-// mergeInto writes the rows of several sources in the order of their keys. Of equal keys the first source's row
-// counts; change may replace its value, given which source it is from.
-func (e *engine) mergeInto(name string, from []sorted.Source, change func(source int, value []byte) ([]byte, error)) (artifact.Local, error) {
+// mergedRow is a key's row of the first source that has it.
+type mergedRow struct {
+	source int
+	value  []byte
+	older  []byte // the value of the next source that has it, nil if none has
+}
+
+// mergeInto writes the rows of several sources in the order of their keys, each as change makes it.
+func (e *engine) mergeInto(name string, from []sorted.Source, change func(mergedRow) ([]byte, error)) (artifact.Local, error) {
 	start := time.Now()
 	defer func() { e.merging.Add(int64(time.Since(start))) }()
 	w, err := artifact.NewView(e.dir, name)
@@ -26,20 +32,29 @@ func (e *engine) mergeInto(name string, from []sorted.Source, change func(source
 	return w.Close()
 }
 
-func mergeRows(w *artifact.ViewWriter, from []sorted.Source, change func(source int, value []byte) ([]byte, error)) error {
+func mergeRows(w *artifact.ViewWriter, from []sorted.Source, change func(mergedRow) ([]byte, error)) error {
 	m := sorted.Merge(from...)
-	var last []byte
-	for first := true; m.Next(); first = false {
-		if !first && bytes.Equal(last, m.Key()) {
-			continue
+	var key, first []byte
+	for more := m.Next(); more; {
+		key = append(key[:0], m.Key()...)
+		row := mergedRow{source: m.Source(), value: m.Value()}
+		last := row.source == len(from)-1 // nothing can follow, and its rows are the large ones
+		if !last {
+			first = append(first[:0], row.value...)
+			row.value = first
+			if more = m.Next(); more && bytes.Equal(m.Key(), key) {
+				row.older = m.Value()
+			}
 		}
-		last = append(last[:0], m.Key()...)
-		value, err := change(m.Source(), m.Value())
+		value, err := change(row)
 		if err != nil {
 			return err
 		}
-		if err := w.Add(last, value); err != nil {
+		if err := w.Add(key, value); err != nil {
 			return err
+		}
+		for more && (last || bytes.Equal(m.Key(), key)) {
+			more, last = m.Next(), false
 		}
 	}
 	return m.Err()
@@ -60,22 +75,29 @@ func (e *engine) writeUsers(runs []*run) (artifact.Local, error) {
 	p := newPruner(e.user, e.o.AsOf)
 	var buf []byte
 	defer drop(runs)
-	return e.mergeInto(model.UserViewFile, from, func(source int, value []byte) ([]byte, error) {
-		view, history, err := artifact.SplitUser(value)
+	return e.mergeInto(model.UserViewFile, from, func(r mergedRow) ([]byte, error) {
+		view, history, err := artifact.SplitUser(r.value)
 		if err != nil {
 			return nil, err
 		}
-		number := final
-		if source >= new {
-			number = finalOfPrevious
+		if r.source >= new {
 			if view, err = p.prune(view); err != nil {
 				return nil, err
 			}
+			buf = artifact.AppendUser(buf[:0], view, nil)
+			buf, err = appendRenumbered(buf, history, finalOfPrevious)
+			return buf, err
 		}
 		buf = artifact.AppendUser(buf[:0], view, nil)
-		at := len(buf)
-		buf = append(buf, history...)
-		return buf, renumber(buf[at:], number)
+		if err := renumber(history, final); err != nil || r.older == nil {
+			return append(buf, history...), err
+		}
+		_, old, err := artifact.SplitUser(r.older)
+		if err != nil {
+			return nil, err
+		}
+		buf, err = appendMerged(buf, old, finalOfPrevious, history)
+		return buf, err
 	})
 }
 
@@ -93,7 +115,7 @@ func (e *engine) finalItems() []uint32 {
 
 func (e *engine) writeRecents(runs []*run) (artifact.Local, error) {
 	defer drop(runs)
-	return e.mergeInto(model.RecentFile, sources(runs), func(_ int, value []byte) ([]byte, error) { return value, nil })
+	return e.mergeInto(model.RecentFile, sources(runs), func(r mergedRow) ([]byte, error) { return r.value, nil })
 }
 
 // writeItems merges the items' runs with the previous generation's table. An item that only occurs in
@@ -108,14 +130,14 @@ func (e *engine) writeItems(runs []*run) (artifact.Local, error) {
 	empty := e.item.NewCodec().AppendView(nil, e.item.NewBucket())
 	p := newPruner(e.item, e.o.AsOf)
 	defer drop(runs)
-	return e.mergeInto(model.ItemViewFile, from, func(source int, value []byte) ([]byte, error) {
+	return e.mergeInto(model.ItemViewFile, from, func(r mergedRow) ([]byte, error) {
 		switch {
-		case source < new:
-			return value, nil
-		case source == len(from)-1:
+		case r.source < new:
+			return r.value, nil
+		case r.source == len(from)-1:
 			return empty, nil
 		}
-		return p.prune(value)
+		return p.prune(r.value)
 	})
 }
 

@@ -127,7 +127,11 @@ func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
 		}
 		w.view = w.codec.AppendView(w.view[:0], state.bucket)
 		w.value = artifact.AppendUser(w.value, w.view, nil)
-		w.value = model.AppendHistory(w.value, w.history.build(state.history, w.chunk.rows, w.kept))
+		touched, err := w.history.build(state.touched, state.history, w.chunk.rows, w.kept)
+		if err != nil {
+			return err
+		}
+		w.value = model.AppendHistory(w.value, touched)
 	}
 	if !last {
 		w.carried[string(id)] = carried{slices.Clone(w.value), w.recent.Append(nil)}
@@ -176,34 +180,40 @@ func (w *userWorker) dropDuplicates(rows []int32) {
 // userState is what is known of a user before a chunk; the recent ids are in the worker.
 type userState struct {
 	bucket  tile.Bucket
-	history []model.HistoryEntry
-	old     bool // something was known: tiles may have to go
+	touched []model.HistoryEntry // entries of the training row since the previous generation
+	history []byte               // the row there
+	old     bool                 // something was known: tiles may have to go
 }
 
 // load returns the state of a user: of an earlier chunk, of the previous generation, or none.
 func (w *userWorker) load(id []byte) (s userState, err error) {
-	if c, ok := w.carried[string(id)]; ok {
-		return w.open(c.value, c.recent, nil)
-	}
+	var value, recent []byte
 	if w.engine.previous != nil {
-		value, recent, err := w.engine.previous.user(id)
-		if err != nil {
+		if value, recent, err = w.engine.previous.user(id); err != nil {
 			return userState{}, err
 		}
-		if value != nil || recent != nil {
-			return w.open(value, recent, w.engine.previousRank)
-		}
 	}
-	emptyBucket(w.bucket)
-	w.recent.Enter(never)
-	return userState{bucket: w.bucket}, nil
+	c, again := w.carried[string(id)]
+	if !again {
+		return w.open(value, recent)
+	}
+	if s, err = w.open(c.value, c.recent); err != nil {
+		return s, err
+	}
+	if s.touched, err = model.DecodeHistory(s.history); err != nil {
+		return s, err
+	}
+	if s.history = nil; value != nil {
+		_, s.history, err = artifact.SplitUser(value)
+	}
+	return s, err
 }
 
 // never is an epoch that no record is of, nor of the one after it.
 const never = -1 << 60
 
-// open decodes a state. Number, if given, turns its item numbers into ranks.
-func (w *userWorker) open(value, recent []byte, number []uint32) (s userState, err error) {
+// open decodes a state; an empty one is that of a user never seen.
+func (w *userWorker) open(value, recent []byte) (s userState, err error) {
 	w.recent.Enter(never)
 	if len(recent) > 0 {
 		d := agg.Decoder{B: recent}
@@ -222,14 +232,5 @@ func (w *userWorker) open(value, recent []byte, number []uint32) (s userState, e
 	if w.texts, err = w.engine.user.DecodeViewInto(w.bucket, w.texts, view); err != nil {
 		return userState{}, err
 	}
-	s.bucket = w.bucket
-	if number != nil {
-		history = slices.Clone(history)
-		if err := renumber(history, number); err != nil {
-			return userState{}, err
-		}
-	}
-	s.history, err = model.DecodeHistory(history)
-	s.old = true
-	return s, err
+	return userState{bucket: w.bucket, history: history, old: true}, nil
 }
