@@ -100,12 +100,11 @@ func operations(reg *prometheus.Registry, log *slog.Logger, intake http.Handler)
 			mux.Handle("POST "+path, intake)
 		}
 	}
-	return problem.Recovering(log, problem.Mux(mux, ""))
+	return problem.Handler(log, mux, "")
 }
 
 // healthy answers as GET /healthz of the API does: the process is up.
 func healthy(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	_, _ = io.WriteString(w, "{\"ok\":true}\n") // the client may be gone
 }

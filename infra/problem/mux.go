@@ -9,9 +9,9 @@ import (
 	"github.com/anabranch/anabranch/schemas/api"
 )
 
-// Mux serves mux, with problems in place of its own plain-text 404 and 405. The hint ends the sentence
+// routes serves mux, with problems in place of its own plain-text 404 and 405. The hint ends the sentence
 // of a 404; it may be empty.
-func Mux(mux *http.ServeMux, hint string) http.Handler {
+func routes(mux *http.ServeMux, hint string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {
@@ -44,9 +44,9 @@ func (r *refusal) WriteHeader(status int) { r.status = status }
 
 func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 
-// Recovering turns a panic into a problem, so that one broken answer does not look like a broken
+// recovering turns a panic into a problem, so that one broken answer does not look like a broken
 // network. The panic is logged, without the request.
-func Recovering(log *slog.Logger, next http.Handler) http.Handler {
+func recovering(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-func TestMux(t *testing.T) {
+func TestHandler(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /there", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /broken", func(http.ResponseWriter, *http.Request) { panic("secret") })
 	var logged bytes.Buffer
-	h := Recovering(slog.New(slog.NewTextHandler(&logged, nil)), Mux(mux, "; ask elsewhere"))
+	h := Handler(slog.New(slog.NewTextHandler(&logged, nil)), mux, "; ask elsewhere")
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -46,5 +46,5 @@ func TestMux(t *testing.T) {
 		}
 	}()
 	abort := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	Recovering(slog.New(slog.DiscardHandler), abort).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	recovering(slog.New(slog.DiscardHandler), abort).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 }

@@ -6,6 +6,9 @@
 //
 // The detail of an internal error is not shown: it may name what is no caller's business. Whoever
 // calls Write logs it.
+//
+// Handler is what goes around the routes of every listener: problems for what no route answers and for
+// panics, and the refusal of writes that a browser sends on behalf of another site.
 package problem
 
 import (

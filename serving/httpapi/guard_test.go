@@ -5,43 +5,19 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/anabranch/anabranch/infra/problem"
 )
 
-// TestWritesOfOtherSitesAreRefused sends what browsers and other clients send, for each way to write.
+// TestWritesOfOtherSitesAreRefused is about each way to write; what browsers send is the matter of infra/problem.
 func TestWritesOfOtherSitesAreRefused(t *testing.T) {
 	h := handler(t, &fake{})
-	for _, c := range []struct {
-		name, method string
-		headers      map[string]string
-		status       int
-	}{
-		{"curl", "POST", nil, 200},
-		{"the console", "POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8080"}, 200},
-		{"the console behind a proxy that renames the host", "POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "https://shop.example"}, 200},
-		{"the console in a browser without Sec-Fetch-Site", "POST", map[string]string{"Origin": "http://127.0.0.1:8080"}, 200},
-		{"another site", "POST", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403},
-		{"another port", "POST", map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:9999"}, 403},
-		{"another site in a browser without Sec-Fetch-Site", "POST", map[string]string{"Origin": "https://evil.example"}, 403},
-		{"a sandboxed frame", "POST", map[string]string{"Origin": "null"}, 403},
-		{"a link from another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200},
-	} {
-		for _, path := range []string{"/v1/events", "/v1/items", "/v1/users"} {
-			if c.method == "GET" {
-				path = "/v1/trending"
-			}
-			r := httptest.NewRequest(c.method, "http://127.0.0.1:8080"+path, strings.NewReader("{}"))
-			for name, v := range c.headers {
-				r.Header.Set(name, v)
-			}
+	for _, path := range []string{"/v1/events", "/v1/items", "/v1/users"} {
+		for site, status := range map[string]int{"": 200, "same-origin": 200, "cross-site": 403} {
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("{}"))
+			r.Header.Set("Sec-Fetch-Site", site)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			if w.Code != c.status {
-				t.Errorf("%s, %s %s: status %d, want %d", c.name, c.method, path, w.Code, c.status)
-			}
-			if w.Code == 403 && (w.Header().Get("Content-Type") != problem.ContentType || !strings.Contains(w.Body.String(), "another origin")) {
-				t.Errorf("%s: %v, %s", c.name, w.Header(), w.Body)
+			if w.Code != status {
+				t.Errorf("POST %s from %q: status %d, want %d", path, site, w.Code, status)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func New(o Options) (http.Handler, error) {
 	for _, r := range h.routes() {
 		mux.Handle(r.pattern, r.handler)
 	}
-	return metrics.measure(cautious(problem.Recovering(o.Logger, sameOrigin(problem.Mux(mux, hint))))), nil
+	return metrics.measure(problem.Handler(o.Logger, mux, hint)), nil
 }
 
 // hint ends the sentence of a 404.
