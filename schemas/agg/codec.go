@@ -18,14 +18,14 @@ var errShort = errors.New("encoding ends early")
 type Encoder struct {
 	Buf   []byte
 	texts []string
-	index map[string]uint64
+	index textIndex
 	table []byte
 }
 
 // Reset empties the encoder and keeps its memory.
 func (e *Encoder) Reset() {
 	e.Buf, e.texts = e.Buf[:0], e.texts[:0]
-	clear(e.index)
+	e.index.reset()
 }
 
 // Uint writes an unsigned number.
@@ -41,16 +41,12 @@ func (e *Encoder) Bits(n uint64) { e.Buf = binary.LittleEndian.AppendUint64(e.Bu
 func (e *Encoder) Text(s string) { e.Uint(e.number(s)) }
 
 func (e *Encoder) number(s string) uint64 {
-	if n, known := e.index[s]; known {
-		return n
+	slot := e.index.find(e.texts, s)
+	if slot.round != e.index.round {
+		slot.number, slot.round = uint32(len(e.texts)), e.index.round
+		e.texts = append(e.texts, s)
 	}
-	if e.index == nil {
-		e.index = map[string]uint64{}
-	}
-	n := uint64(len(e.texts))
-	e.index[s] = n
-	e.texts = append(e.texts, s)
-	return n
+	return uint64(slot.number)
 }
 
 // AppendTable adds the table of texts to dst: their number, the length of what follows, and each text as how
