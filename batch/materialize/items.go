@@ -12,8 +12,7 @@ type itemWorker struct {
 	chunk  *chunk
 	kernel *kernel
 	codec  *tile.Codec
-	bucket tile.Bucket // of the item at hand
-	texts  []byte      // that its decoded view refers to
+	view   *tile.Continued // of the item at hand
 	daily  dailyBuilder
 
 	key     []byte
@@ -30,7 +29,7 @@ type itemRuns struct {
 func newItemWorker(e *engine) *itemWorker {
 	return &itemWorker{
 		engine: e, chunk: newChunk(e, byItem), kernel: newKernel(e, e.item), codec: e.item.NewCodec(),
-		bucket: e.item.NewBucket(), daily: dailyBuilder{engine: e, visits: true},
+		view: e.item.NewContinued(), daily: dailyBuilder{engine: e, visits: true},
 	}
 }
 
@@ -99,15 +98,17 @@ func (w *itemWorker) itemRows(rank uint32, rows []int32, last bool) error {
 	id := w.id(rank)
 	w.daily.add(w.chunk.rows, rows, id, last)
 	if e.views {
-		bucket, old, err := w.load(rank, id)
+		before, err := w.load(rank, id)
 		if err != nil {
 			return err
 		}
-		w.kernel.update(bucket, w.chunk.rows, rows)
-		if old {
-			e.item.Prune(bucket, e.o.AsOf)
+		if err := continueView(w.view, before, w.chunk.rows, rows); err != nil {
+			return err
 		}
-		w.value = w.codec.AppendView(w.value[:0], bucket)
+		w.kernel.update(w.view.Bucket, w.chunk.rows, rows)
+		if w.value, err = w.codec.AppendContinued(w.value[:0], w.view, e.o.AsOf); err != nil {
+			return err
+		}
 	}
 	switch {
 	case !last:
@@ -127,21 +128,12 @@ func (w *itemWorker) emitCarried(rank uint32) error {
 	return w.out.views.Add(id, w.carried[rank])
 }
 
-// load returns the bucket of an item: of an earlier chunk, of the previous generation, or an empty
-// one. Old says that it was not empty, so that tiles may have to go.
-func (w *itemWorker) load(rank uint32, id []byte) (b tile.Bucket, old bool, err error) {
-	view := w.carried[rank]
-	if view == nil && w.engine.previous != nil {
-		if view, _, err = w.engine.previous.Items.Get(id); err != nil {
-			return nil, false, err
-		}
+// load returns the view of an item: of an earlier chunk, of the previous generation, or none.
+func (w *itemWorker) load(rank uint32, id []byte) (view []byte, err error) {
+	if view = w.carried[rank]; view == nil && w.engine.previous != nil {
+		view, _, err = w.engine.previous.Items.Get(id)
 	}
-	if view == nil {
-		emptyBucket(w.bucket)
-		return w.bucket, false, nil
-	}
-	w.texts, err = w.engine.item.DecodeViewInto(w.bucket, w.texts, view)
-	return w.bucket, true, err
+	return view, err
 }
 
 // foldGlobal folds all rows that count into the one bucket of the global entity, in log order.

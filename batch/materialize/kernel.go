@@ -267,10 +267,3 @@ func findCell(s tile.Series, n int64, key string) (int, bool) {
 	}
 	return lo, lo < len(s) && s[lo].Tile == n && s[lo].Key == key
 }
-
-// emptyBucket empties a bucket and keeps its memory.
-func emptyBucket(b tile.Bucket) {
-	for i := range b {
-		b[i] = b[i][:0]
-	}
-}

@@ -8,7 +8,6 @@ import (
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/sorted"
 	"github.com/anabranch/anabranch/schemas/model"
-	"github.com/anabranch/anabranch/schemas/tile"
 )
 
 // mergedRow is a key's row of the first source that has it.
@@ -162,35 +161,3 @@ func (k *knownItems) Next() bool {
 func (k *knownItems) Key() []byte   { return k.key }
 func (k *knownItems) Value() []byte { return nil }
 func (k *knownItems) Err() error    { return nil }
-
-// pruner drops tiles that no window reaches any more from encoded views.
-type pruner struct {
-	plan  *tile.Plan
-	codec *tile.Codec
-	asOf  int64
-	buf   []byte
-
-	bucket tile.Bucket // decoded views, one after the other
-	texts  []byte
-}
-
-func newPruner(p *tile.Plan, asOf int64) *pruner {
-	return &pruner{plan: p, codec: p.NewCodec(), asOf: asOf}
-}
-
-// prune returns the view itself where nothing has to go.
-func (p *pruner) prune(view []byte) ([]byte, error) {
-	expired, err := p.plan.Expired(view, p.asOf)
-	if err != nil || !expired {
-		return view, err
-	}
-	if p.bucket == nil {
-		p.bucket = p.plan.NewBucket()
-	}
-	if p.texts, err = p.plan.DecodeViewInto(p.bucket, p.texts, view); err != nil {
-		return nil, err
-	}
-	p.plan.Prune(p.bucket, p.asOf)
-	p.buf = p.codec.AppendView(p.buf[:0], p.bucket)
-	return p.buf, nil
-}

@@ -16,15 +16,14 @@ type userWorker struct {
 	chunk   *chunk
 	kernel  *kernel
 	codec   *tile.Codec
-	bucket  tile.Bucket // of the user at hand
-	texts   []byte      // that its decoded view refers to
+	view    *tile.Continued // of the user at hand
 	recent  tile.Recent
 	history historyBuilder
 	daily   dailyBuilder
 
 	kept    []int32
 	value   []byte
-	view    []byte
+	encoded []byte // a view
 	carried map[string]carried
 	out     *userRuns
 }
@@ -44,7 +43,7 @@ func (e *engine) aggregateUsers(ctx context.Context) ([]userRuns, error) {
 	return runs, e.workers(ctx, len(runs), func() (func(int) error, error) {
 		w := &userWorker{
 			engine: e, chunk: newChunk(e, byUser), kernel: newKernel(e, e.user), codec: e.user.NewCodec(),
-			bucket: e.user.NewBucket(), history: historyBuilder{engine: e}, daily: dailyBuilder{engine: e},
+			view: e.user.NewContinued(), history: historyBuilder{engine: e}, daily: dailyBuilder{engine: e},
 		}
 		return func(i int) error { return w.part(i, &runs[i], p) }, nil
 	})
@@ -121,23 +120,33 @@ func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
 	}
 	w.value = w.value[:0]
 	if e.views {
-		w.kernel.update(state.bucket, w.chunk.rows, w.kept)
-		if state.old {
-			e.user.Prune(state.bucket, e.o.AsOf)
-		}
-		w.view = w.codec.AppendView(w.view[:0], state.bucket)
-		w.value = artifact.AppendUser(w.value, w.view, nil)
-		touched, err := w.history.build(state.touched, state.history, w.chunk.rows, w.kept)
-		if err != nil {
+		if err := w.update(&state); err != nil {
 			return err
 		}
-		w.value = model.AppendHistory(w.value, touched)
 	}
 	if !last {
 		w.carried[string(id)] = carried{slices.Clone(w.value), w.recent.Append(nil)}
 		return nil
 	}
 	return w.emit(id)
+}
+
+// update makes the value of the user from the state before and the rows that are kept.
+func (w *userWorker) update(state *userState) (err error) {
+	e, c := w.engine, w.chunk.rows
+	if err = continueView(w.view, state.view, c, w.kept); err != nil {
+		return err
+	}
+	w.kernel.update(w.view.Bucket, c, w.kept)
+	if w.encoded, err = w.codec.AppendContinued(w.encoded[:0], w.view, e.o.AsOf); err != nil {
+		return err
+	}
+	touched, err := w.history.build(state.touched, state.history, c, w.kept)
+	if err != nil {
+		return err
+	}
+	w.value = model.AppendHistory(artifact.AppendUser(w.value, w.encoded, nil), touched)
+	return nil
 }
 
 // emit writes the user whose value and recent ids are at hand.
@@ -179,10 +188,9 @@ func (w *userWorker) dropDuplicates(rows []int32) {
 
 // userState is what is known of a user before a chunk; the recent ids are in the worker.
 type userState struct {
-	bucket  tile.Bucket
+	view    []byte               // encoded; empty where nothing was known
 	touched []model.HistoryEntry // entries of the training row since the previous generation
 	history []byte               // the row there
-	old     bool                 // something was known: tiles may have to go
 }
 
 // load returns the state of a user: of an earlier chunk, of the previous generation, or none.
@@ -212,7 +220,7 @@ func (w *userWorker) load(id []byte) (s userState, err error) {
 // never is an epoch that no record is of, nor of the one after it.
 const never = -1 << 60
 
-// open decodes a state; an empty one is that of a user never seen.
+// open takes a state apart; an empty one is that of a user never seen.
 func (w *userWorker) open(value, recent []byte) (s userState, err error) {
 	w.recent.Enter(never)
 	if len(recent) > 0 {
@@ -221,16 +229,8 @@ func (w *userWorker) open(value, recent []byte) (s userState, err error) {
 			return userState{}, d.Err
 		}
 	}
-	if len(value) == 0 {
-		emptyBucket(w.bucket)
-		return userState{bucket: w.bucket}, nil
+	if len(value) > 0 {
+		s.view, s.history, err = artifact.SplitUser(value)
 	}
-	view, history, err := artifact.SplitUser(value)
-	if err != nil {
-		return userState{}, err
-	}
-	if w.texts, err = w.engine.user.DecodeViewInto(w.bucket, w.texts, view); err != nil {
-		return userState{}, err
-	}
-	return userState{bucket: w.bucket, history: history, old: true}, nil
+	return s, err
 }

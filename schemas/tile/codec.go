@@ -3,6 +3,7 @@ package tile
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/anabranch/anabranch/schemas/agg"
@@ -270,44 +271,9 @@ func readHeader(d *agg.Decoder) (h header) {
 	return h
 }
 
-// decode reads the tiles of a series, newest first, and returns its cells, oldest first, in the memory of
-// into.
+// decode reads the tiles of a series and returns its cells, oldest first, in the memory of into.
 func (p *SeriesPlan) decode(h header, d *agg.Decoder, into Series) Series {
-	s := slices.Grow(into[:0], h.tiles)
-	t := h.newest
-	for i := range h.tiles {
-		if i > 0 {
-			step := d.Uint()
-			if step == 0 || step > uint64(t-h.oldest) {
-				d.Fail(fmt.Errorf("tile %d of %d is out of order", i, h.tiles))
-			}
-			t -= int64(step)
-		}
-		keys := 1
-		if p.By >= 0 {
-			keys = d.Count()
-		}
-		from := len(s)
-		for range keys {
-			s = s.extend()
-			c := &s[len(s)-1]
-			if c.Tile = t; p.By >= 0 {
-				c.Key = d.Text()
-			}
-			p.Monoid.Fold(&c.Partial, d, 1)
-			if len(s)-1 > from && s[len(s)-2].Key >= c.Key {
-				d.Fail(fmt.Errorf("the keys of tile %d of %d are out of order", i, h.tiles))
-			}
-			if d.Err != nil {
-				return nil
-			}
-		}
-		reverse(s[from:]) // the whole is turned around below
-	}
-	if d.Err == nil && h.tiles > 0 && t != h.oldest {
-		d.Fail(fmt.Errorf("the oldest tile is %d, not %d", t, h.oldest))
-	}
-	reverse(s)
+	s, _ := p.decodeSince(h, d, slices.Grow(into[:0], h.tiles), math.MinInt64)
 	return s
 }
 

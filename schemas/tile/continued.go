@@ -1,0 +1,258 @@
+package tile
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+)
+
+// Continued is a bucket that goes on from an encoded view without decoding all of it: tiles that new events
+// may be of are in Bucket, those before them stay encoded until the view is written again
+// (Codec.AppendContinued). A night over years of history thereby costs what is new in it. Memory is used again from
+// one view to the next; use one a goroutine.
+type Continued struct {
+	Bucket Bucket
+
+	plan    *Plan
+	tails   []header // by series: what stays encoded
+	arena   []byte   // the texts of the view
+	decoder agg.Decoder
+	copier  agg.Copier
+}
+
+// NoEvents is a time after every event, for Continued.Open: nothing is decoded.
+const NoEvents = math.MaxInt64
+
+// NewContinued returns an empty bucket that continues nothing.
+func (p *Plan) NewContinued() *Continued {
+	return &Continued{Bucket: p.NewBucket(), plan: p, tails: make([]header, len(p.Series))}
+}
+
+// Reset makes it an empty bucket that continues nothing.
+func (c *Continued) Reset() {
+	for i := range c.Bucket {
+		c.Bucket[i] = c.Bucket[i][:0]
+	}
+	clear(c.tails)
+	c.decoder.Texts = c.decoder.Texts[:0]
+}
+
+// Open continues a view with events at or after since, Unix ms. The view must not change until it is written. What
+// stays encoded is not looked at, only passed over: who has reason to doubt the view verifies its checksum.
+func (c *Continued) Open(view []byte, since int64) error {
+	d := &c.decoder
+	d.B, d.Err = view, nil
+	err := version(d, viewVersion)
+	if err == nil {
+		c.arena = d.Table(c.arena[:0])
+		for i := range c.plan.Series {
+			c.open(i, since)
+		}
+		err = end(d)
+	}
+	if err != nil {
+		c.Reset()
+		return fmt.Errorf("continue %s view: %w", c.plan.Entity, err)
+	}
+	return nil
+}
+
+// open reads the i-th series.
+func (c *Continued) open(i int, since int64) {
+	p, d := &c.plan.Series[i], &c.decoder
+	h := readHeader(d)
+	from := since
+	if since != NoEvents {
+		from = number(since, p.Width)
+	}
+	part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+	c.Bucket[i], c.tails[i] = p.decodeSince(h, &part, c.Bucket[i], from)
+	if err := end(&part); err != nil {
+		d.Fail(err)
+	}
+}
+
+// decodeSince reads the tiles of a series from number from on, newest first, and returns their cells, oldest first, in
+// the memory of into, and what is left.
+func (p *SeriesPlan) decodeSince(h header, d *agg.Decoder, into Series, from int64) (s Series, tail header) {
+	s = into[:0]
+	t := h.newest
+	for i := range h.tiles {
+		if i > 0 {
+			t -= step(d, t-h.oldest, i, h.tiles)
+		}
+		if t < from {
+			tail = header{tiles: h.tiles - i, newest: t, oldest: h.oldest, body: d.B}
+			d.B = nil
+			break
+		}
+		if s = p.decodeTile(d, s, t); d.Err != nil {
+			return nil, header{}
+		}
+	}
+	if d.Err == nil && h.tiles > 0 && tail.tiles == 0 && t != h.oldest {
+		d.Fail(fmt.Errorf("the oldest tile is %d, not %d", t, h.oldest))
+	}
+	reverse(s)
+	return s, tail
+}
+
+// step reads how far tile i of tiles lies behind the one before it, which is at most most.
+func step(d *agg.Decoder, most int64, i, tiles int) int64 {
+	n := d.Uint()
+	if n == 0 || n > uint64(most) {
+		d.Fail(fmt.Errorf("tile %d of %d is out of order", i, tiles))
+		return 0
+	}
+	return int64(n)
+}
+
+// decodeTile reads the cells of a tile and adds them to s in falling order.
+func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
+	keys := 1
+	if p.By >= 0 {
+		keys = d.Count()
+	}
+	from := len(s)
+	for range keys {
+		s = s.extend()
+		c := &s[len(s)-1]
+		if c.Tile = t; p.By >= 0 {
+			c.Key = d.Text()
+		}
+		p.Monoid.Fold(&c.Partial, d, 1)
+		if len(s)-1 > from && s[len(s)-2].Key >= c.Key {
+			d.Fail(fmt.Errorf("the keys of tile %d are out of order", t))
+		}
+		if d.Err != nil {
+			return s
+		}
+	}
+	reverse(s[from:]) // all tiles are turned around later
+	return s
+}
+
+// AppendContinued adds the encoding of what a view has become to dst, without the tiles that Prune(asOf) drops. It is
+// what AppendView writes of the whole bucket.
+func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, error) {
+	c.enc.Reset()
+	x.copier.Begin(&c.enc, &x.decoder)
+	x.decoder.Err = nil
+	for i := range c.plan.Series {
+		p := &c.plan.Series[i]
+		if p.Width > 0 {
+			from := number(asOf-int64(p.Window), p.Width)
+			x.Bucket[i] = x.Bucket[i].since(from)
+			x.tails[i] = p.prune(&x.decoder, x.tails[i], from)
+		}
+		c.continued(p, x, i)
+	}
+	if x.decoder.Err != nil {
+		return nil, fmt.Errorf("continue %s view: %w", c.plan.Entity, x.decoder.Err)
+	}
+	dst = c.enc.AppendTable(append(dst, viewVersion))
+	return append(dst, c.enc.Buf...), nil
+}
+
+// since drops the tiles before number from, in place.
+func (s Series) since(from int64) Series {
+	if len(s) == 0 || s[0].Tile >= from {
+		return s
+	}
+	n, _ := s.find(from, "")
+	for i := range s[n:] {
+		s[i], s[n+i] = s[n+i], s[i] // the memory of what is dropped is used again
+	}
+	return s[:len(s)-n]
+}
+
+// prune drops the tiles before number from of a series that is encoded.
+func (p *SeriesPlan) prune(d *agg.Decoder, h header, from int64) header {
+	if h.tiles == 0 || h.oldest >= from {
+		return h
+	}
+	d.B = h.body
+	t, last := h.newest, int64(0)
+	for i := range h.tiles {
+		end := len(h.body) - len(d.B)
+		if i > 0 {
+			t -= step(d, t-h.oldest, i, h.tiles)
+		}
+		if t < from || d.Err != nil {
+			return header{tiles: i, newest: h.newest, oldest: last, body: h.body[:end]}
+		}
+		last = t
+		p.skipTile(d)
+	}
+	d.Fail(fmt.Errorf("no tile is the oldest, %d", h.oldest))
+	return h
+}
+
+// skipTile passes over the cells of a tile.
+func (p *SeriesPlan) skipTile(d *agg.Decoder) {
+	if p.By < 0 {
+		p.Monoid.Skip(d)
+		return
+	}
+	for range d.Count() {
+		d.Uint()
+		p.Monoid.Skip(d)
+	}
+}
+
+// continued writes a series as Codec.series does: its decoded tiles, then the encoded ones.
+func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
+	e, s, tail := &c.enc, x.Bucket[i], x.tails[i]
+	if tail.tiles == 0 {
+		c.series(p, s)
+		return
+	}
+	newest := tail.newest
+	tiles := s.tiles()
+	if tiles > 0 {
+		newest = s[len(s)-1].Tile
+	}
+	e.Uint(uint64(tiles + tail.tiles))
+	e.Int(newest)
+	e.Uint(uint64(newest - tail.oldest))
+	at := len(e.Buf)
+	if tiles > 0 {
+		c.tiles(p, s)
+		e.Uint(uint64(s[0].Tile - tail.newest))
+	}
+	x.decoder.B = tail.body
+	x.copyTiles(e, p, tail.tiles)
+	e.Buf = insertLength(e.Buf, at)
+}
+
+// copyTiles copies the tiles that the decoder is at the first of.
+func (x *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
+	d := &x.decoder
+	if p.By < 0 && !agg.HoldsTexts(p.Monoid) {
+		e.Buf = append(e.Buf, d.B...)
+		return
+	}
+	for i := range tiles {
+		if i > 0 {
+			e.Uint(d.Uint())
+		}
+		keys := 1
+		if p.By >= 0 {
+			keys = d.Count()
+			e.Uint(uint64(keys))
+		}
+		for range keys {
+			if p.By >= 0 {
+				x.copier.Text()
+			}
+			x.copier.Partial(p.Monoid)
+		}
+		if d.Err != nil {
+			return
+		}
+	}
+	if err := end(d); err != nil {
+		d.Fail(err)
+	}
+}
