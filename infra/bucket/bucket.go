@@ -13,8 +13,8 @@
 //   - PutIfAbsent and PutIfMatch are decided by the store: of many racing
 //     writers exactly one succeeds, the others get ErrExists or ErrPrecondition.
 //   - After a network error s3bucket cannot know whether a conditional write was
-//     applied. It tries again, and where the retry says "exists already" it
-//     compares the stored content with its own: equal means success. Two writers
+//     applied. It asks, and where the condition no longer holds it compares the
+//     stored content with its own: equal means success. Else it tries again. Two writers
 //     of identical bytes may therefore both succeed after a network error; who
 //     needs to know that it was *they* puts a nonce into the content.
 //   - Get, Head and List see the latest completed write.

@@ -15,21 +15,12 @@ import (
 	"github.com/anabranch/anabranch/infra/bucket"
 )
 
-// content is what is written. Every attempt reads it anew, through a reader of its own: the client may
-// still read the body of a request that the server has answered.
-type content struct {
-	io.ReaderAt
-	size int64
-}
-
-func (c content) reader() io.ReadSeeker { return io.NewSectionReader(c, 0, c.size) }
-
-// putIf writes under a condition. It retries like the SDK would, but remembers
-// whether an earlier attempt may have been applied (see the package comment).
+// putIf writes under a condition. It retries like the SDK would, but after a lost answer it asks the server
+// what became of the write before it sends it again (see the package comment).
 func (d *driver) putIf(ctx context.Context, name *string, data content, cond bucket.Condition) (string, error) {
 	maybeApplied := false
 	for attempt := 1; ; attempt++ {
-		etag, err := d.putOnce(ctx, name, data, cond)
+		etag, err := d.putOnce(ctx, name, data, cond, once)
 		if err == nil {
 			return etag, nil
 		}
@@ -41,35 +32,61 @@ func (d *driver) putIf(ctx context.Context, name *string, data content, cond buc
 		}
 		// 409: another conditional write was in flight; ours was not applied.
 		conflict := status(err) == http.StatusConflict
-		if attempt >= d.retry.MaxAttempts() || !conflict && !d.retry.IsErrorRetryable(err) {
+		if !conflict && !d.retry.IsErrorRetryable(err) {
 			return "", err
 		}
-		maybeApplied = maybeApplied || !conflict
+		if !conflict {
+			maybeApplied = true
+			if etag, settled, err := d.settle(ctx, name, data, cond, err); settled {
+				return etag, err
+			}
+		}
+		if attempt >= d.retry.MaxAttempts() {
+			return "", err
+		}
 		if err := d.wait(ctx, attempt, err); err != nil {
 			return "", err
 		}
 	}
 }
 
-// putOnce makes exactly one request.
-func (d *driver) putOnce(ctx context.Context, name *string, data content, cond bucket.Condition) (string, error) {
-	in := &s3.PutObjectInput{Bucket: &d.bucket, Key: name, Body: data.reader(), ContentLength: &data.size}
-	if cond.IfAbsent {
-		in.IfNoneMatch = aws.String("*")
+// once leaves retries to putIf.
+func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+
+// settle asks the server what became of a write whose answer was lost. It is not settled where the
+// condition still holds, so that the write may be sent again. A server that refuses a write may also just
+// hang up while the body is under way, as often as it is sent: asking is then the only way to its answer.
+func (d *driver) settle(ctx context.Context, name *string, data content, cond bucket.Condition, lost error) (etag string, settled bool, err error) {
+	err = d.ask(ctx, name, cond)
+	switch {
+	case err == nil:
+		return "", false, nil
+	case errors.Is(err, refusal(cond)):
+		etag, err = d.adopt(ctx, name, data, cond)
+		return etag, true, err
 	}
-	if cond.IfMatch != "" {
-		in.IfMatch = aws.String(cond.IfMatch)
-	}
-	out, err := d.client.PutObject(ctx, in, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ETag), nil
+	return "", true, errors.Join(lost, fmt.Errorf("ask what became of it: %w", err))
 }
 
-// adopt decides a refused retry: stored content equal to ours is our write.
+// ask returns the error that a condition would end with now.
+func (d *driver) ask(ctx context.Context, name *string, cond bucket.Condition) error {
+	out, err := d.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &d.bucket, Key: name})
+	missing := errors.Is(notExist(err), bucket.ErrNotExist)
+	switch {
+	case err != nil && !missing:
+		return err
+	case cond.IfAbsent && !missing, cond.IfMatch != "" && (missing || aws.ToString(out.ETag) != cond.IfMatch):
+		return refusal(cond)
+	}
+	return nil
+}
+
+// adopt decides a write that was refused after a lost answer: stored content equal to ours is our write.
 func (d *driver) adopt(ctx context.Context, name *string, data content, cond bucket.Condition) (string, error) {
 	out, err := d.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &d.bucket, Key: name})
+	if errors.Is(notExist(err), bucket.ErrNotExist) {
+		return "", refusal(cond) // there was one when the server refused
+	}
 	if err != nil {
 		return "", fmt.Errorf("read back after a lost answer: %w", err)
 	}

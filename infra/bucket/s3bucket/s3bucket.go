@@ -4,22 +4,23 @@
 //
 // Conditional writes are a single PutObject and not a multipart upload, whose
 // completion some servers do not check. Unconditional writes of more than 64 MiB
-// go through the transfer manager in parallel parts, and so do files of more than 4 GiB
-// (PutFile), since S3 takes at most 5 GiB in one request: of several that race for such a key more than one may
-// succeed on a server that does not check.
+// go through the transfer manager in parallel parts, and so do conditional ones of
+// more than 4 GiB, since S3 takes at most 5 GiB in one request: of several that race
+// for such a key more than one may succeed on a server that does not check.
 //
 // # Answers that got lost
 //
 // The SDK's own retries would turn a conditional write whose answer was lost
-// into a false "exists already", so this package retries those itself. When a
-// retry after a lost answer is refused, it compares the stored content with its
-// own: equal means that the write was applied. If somebody replaced the object in
-// between, the refusal is returned although the write was applied for a moment;
-// no S3 protocol can tell those apart.
+// into a false "exists already", so this package retries those itself. The lost
+// answer may have been a refusal, too: a server that will not store a large body
+// may hang up while it is under way. So before a retry the server is asked (HEAD)
+// whether the condition still holds. Where it does not, or where the retry is
+// refused, the stored content is compared with our own: equal means that the write
+// was applied. If somebody replaced the object in between, the refusal is returned
+// although the write was applied for a moment; no S3 protocol can tell those apart.
 package s3bucket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ type driver struct {
 	uploads        *transfermanager.Client
 	retry          retryer
 	bucket, prefix string
-	multipartAbove int
+	multipartAbove int64
 	singleAtMost   int64
 }
 
@@ -203,26 +204,6 @@ func (d *driver) Delete(ctx context.Context, key string) error {
 		return nil
 	}
 	return err
-}
-
-func (d *driver) Put(ctx context.Context, key string, data []byte, cond bucket.Condition) (string, error) {
-	name, err := d.name(key)
-	if err != nil {
-		return "", err
-	}
-	switch {
-	case cond != bucket.Condition{}:
-		return d.putIf(ctx, name, content{bytes.NewReader(data), int64(len(data))}, cond)
-	case len(data) > d.multipartAbove:
-		return d.upload(ctx, name, bytes.NewReader(data), cond)
-	}
-	out, err := d.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &d.bucket, Key: name, Body: bytes.NewReader(data),
-	})
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ETag), nil
 }
 
 // notExist gives a missing object its portable name; a missing bucket is not one.
