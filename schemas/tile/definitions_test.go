@@ -1,7 +1,7 @@
 package tile_test
 
 import (
-	"os"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
@@ -9,44 +9,13 @@ import (
 	"github.com/anabranch/anabranch/schemas/agg"
 	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/schemas/tile/oracle/gen"
+	"github.com/anabranch/anabranch/schemas/tile/oracle/gentest"
 )
-
-// number returns a whole number out of the environment.
-func number(t *testing.T, name string, otherwise uint64) (n uint64, set bool) {
-	s := os.Getenv(name)
-	if s == "" {
-		return otherwise, false
-	}
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%s: a whole number is required", name, s)
-	}
-	return n, true
-}
-
-// perCase is how many definitions a case has.
-const perCase = 5
-
-// cases runs a test for as many cases as it takes to have that many definitions. ANABRANCH_SEED plays
-// one again, ANABRANCH_DEFINITIONS asks for more of them (package gen).
-func cases(t *testing.T, definitions uint64, test func(t *testing.T, c gen.Case)) {
-	first, one := number(t, "ANABRANCH_SEED", 1)
-	definitions, more := number(t, "ANABRANCH_DEFINITIONS", definitions)
-	n := (definitions + perCase - 1) / perCase
-	if one && !more {
-		n = 1
-	}
-	for seed := first; seed < first+n && !t.Failed(); seed++ {
-		t.Run("seed="+strconv.FormatUint(seed, 10), func(t *testing.T) {
-			test(t, gen.NewCase(seed, perCase, 300))
-		})
-	}
-}
 
 // TestDefinitions plays random logs into live states and, up to a random cut, into views, both through
 // their codecs, and compares every feature of every member with the oracle.
 func TestDefinitions(t *testing.T) {
-	cases(t, 400, func(t *testing.T, c gen.Case) {
+	gentest.Run(t, 400, func(t *testing.T, c gen.Case, _ *rand.Rand) {
 		engines, distinct := everyEntity(t, c)
 		for _, x := range engines {
 			reader := x.plan.NewReader() // one for all members: nothing may be left of the one before
@@ -60,7 +29,7 @@ func TestDefinitions(t *testing.T) {
 
 // TestDecodingIsTheInverse: states and views read back as what they were.
 func TestDecodingIsTheInverse(t *testing.T) {
-	cases(t, 200, func(t *testing.T, c gen.Case) {
+	gentest.Run(t, 200, func(t *testing.T, c gen.Case, _ *rand.Rand) {
 		engines, _ := everyEntity(t, c)
 		for _, x := range engines {
 			codec := x.plan.NewCodec()
@@ -97,7 +66,7 @@ func TestDecodingIsTheInverse(t *testing.T) {
 // TestPruneKeepsAnswers: a view without old tiles answers as one with all of them from asOf on, and
 // leaving them out from the start is the same as dropping them.
 func TestPruneKeepsAnswers(t *testing.T) {
-	cases(t, 200, func(t *testing.T, c gen.Case) {
+	gentest.Run(t, 200, func(t *testing.T, c gen.Case, _ *rand.Rand) {
 		engines, distinct := everyEntity(t, c)
 		c.AsOf = -1 << 40 // before everything
 		for i, pruned := range engines {
@@ -131,7 +100,7 @@ func TestPruneKeepsAnswers(t *testing.T) {
 // TestMergeOfParts: a night that adds an epoch to the view of the night before has what one that
 // reads everything has.
 func TestMergeOfParts(t *testing.T) {
-	cases(t, 200, func(t *testing.T, c gen.Case) {
+	gentest.Run(t, 200, func(t *testing.T, c gen.Case, _ *rand.Rand) {
 		seams := []int64{0, c.Cut / 2, c.Cut} // imports, then two runs of epochs
 		engines, distinct := everyEntity(t, c)
 		for i, x := range engines {

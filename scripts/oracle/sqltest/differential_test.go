@@ -5,7 +5,6 @@ package sqltest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/anabranch/anabranch/schemas/sql"
 	"github.com/anabranch/anabranch/schemas/tile/oracle"
 	"github.com/anabranch/anabranch/schemas/tile/oracle/gen"
+	"github.com/anabranch/anabranch/schemas/tile/oracle/gentest"
 	oracles "github.com/anabranch/anabranch/scripts/oracle"
 )
 
@@ -38,28 +38,14 @@ func TestIntegrationDuckDB(t *testing.T) {
 }
 
 func differential(t *testing.T, e engine, d sql.Dialect) {
-	first, count := uint64(1), cases
-	if s := os.Getenv("ANABRANCH_SEED"); s != "" {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("ANABRANCH_SEED: %v", err)
-		}
-		first, count = n, 1
-	}
-	if s := os.Getenv("ANABRANCH_DEFINITIONS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatalf("ANABRANCH_DEFINITIONS: %v", err)
-		}
-		count = (n + definitions - 1) / definitions
-	}
+	first, count := gentest.Seeds(t, cases*definitions, definitions)
 	t.Run("duplicates", func(t *testing.T) {
 		r := &run{t: t, engine: e, dialect: d, Case: duplicates()}
 		r.load("events_duplicates", 0)
 		r.compare(feature.User)
 	})
 	compared, cells := 0, 0
-	for seed := first; seed < first+uint64(count); seed++ {
+	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			r := &run{t: t, engine: e, dialect: d, Case: gen.NewCase(seed, definitions, records)}
 			r.tame()

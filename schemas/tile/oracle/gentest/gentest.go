@@ -18,7 +18,7 @@ import (
 	"github.com/anabranch/anabranch/schemas/tile/oracle/gen"
 )
 
-// A case has this many definitions, and at most so many records. schemas/tile uses the same.
+// A case of Run has this many definitions, and at most so many records.
 const (
 	perCase = 5
 	records = 300
@@ -28,12 +28,7 @@ const (
 // test leaves to chance; it follows from the seed too.
 func Run(t *testing.T, definitions uint64, test func(t *testing.T, c gen.Case, r *rand.Rand)) {
 	t.Helper()
-	first, one := number(t, "ANABRANCH_SEED", 1)
-	definitions, more := number(t, "ANABRANCH_DEFINITIONS", definitions)
-	n := (definitions + perCase - 1) / perCase
-	if one && !more {
-		n = 1
-	}
+	first, n := Seeds(t, definitions, perCase)
 	name := t.Name()
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -46,6 +41,19 @@ func Run(t *testing.T, definitions uint64, test func(t *testing.T, c gen.Case, r
 			test(t, gen.NewCase(seed, perCase, records), rand.New(rand.NewPCG(seed, 0x646966)))
 		})
 	}
+}
+
+// Seeds returns the first seed and the number of seeds to try, for a test with another kind of cases, of which
+// each has some definitions: as many as it takes to have that many definitions, unless the environment
+// says otherwise.
+func Seeds(t *testing.T, definitions, each uint64) (first, n uint64) {
+	t.Helper()
+	first, one := number(t, "ANABRANCH_SEED", 1)
+	definitions, more := number(t, "ANABRANCH_DEFINITIONS", definitions)
+	if one && !more {
+		return first, 1
+	}
+	return first, (definitions + each - 1) / each
 }
 
 // number returns a whole number out of the environment.
