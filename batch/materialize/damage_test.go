@@ -119,8 +119,7 @@ func crowd(t *testing.T, n int, user, item func(i int) string) (*batchtest.World
 	return w, discover(t, w, materialize.Target{TopicID: batchtest.TopicID, N: 1, Cut: cut})
 }
 
-// TestManyUsersInOneFile has as many users as rows. The issue names 10⁶ in one row group; Encode makes row
-// groups of 131,072, so that each of these is full of different users.
+// TestManyUsersInOneFile has as many users as rows, and more than fit into a row group of ours.
 func TestManyUsersInOneFile(t *testing.T) {
 	n := 150_000
 	if testing.Short() {
