@@ -99,11 +99,13 @@ type Decaying interface {
 	Scale(age int64) float64
 }
 
-// Nests reports whether tiles may be folded together first and merged with others then. Of top_k they may not:
-// Merge drops keys beyond the cap of a tile.
-func Nests(m Monoid) bool {
-	_, top := m.(topK)
-	return !top
+// Join adds q, which tiles were folded into, to p, as if they had been folded into p.
+func Join(m Monoid, p, q *Partial) {
+	if t, ok := m.(topK); ok { // whose Merge drops keys beyond the cap of a tile
+		t.join(p, q)
+		return
+	}
+	m.Merge(p, q)
 }
 
 // Latest is a monoid that answers with the latest events only, so that older tiles need not be read.

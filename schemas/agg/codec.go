@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
@@ -81,6 +82,10 @@ type Decoder struct {
 	B     []byte
 	Texts []string
 	Err   error
+
+	// Last says that nothing that matters follows the next partial, so that Fold may leave the rest of it unread
+	// when that cannot change the answer.
+	Last bool
 }
 
 // Fail sets the error, unless there is one, and ends the input.
@@ -100,10 +105,18 @@ func (d *Decoder) Uint() uint64 {
 	return d.longUint()
 }
 
+// longUint reads what does not fit into a byte. Up to eight bytes are read as one word: the last of the number is
+// the first without its top bit, and the groups of seven bits move together in three steps.
 func (d *Decoder) longUint() uint64 {
-	if b := d.B; len(b) > 1 && b[1] < 0x80 {
-		d.B = b[2:]
-		return uint64(b[0]&0x7f) | uint64(b[1])<<7
+	if b := d.B; len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		if ends := ^w & 0x8080808080808080; ends != 0 {
+			d.B = b[bits.TrailingZeros64(ends)/8+1:]
+			w &= ends ^ (ends - 1)
+			w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+			w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+			return w&0x000000000fffffff | w&0x0fffffff00000000>>4
+		}
 	}
 	n, used := binary.Uvarint(d.B)
 	if used <= 0 {

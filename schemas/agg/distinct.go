@@ -1,6 +1,7 @@
 package agg
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
@@ -191,13 +192,27 @@ func (x distinct) foldDense(s *sketch, b []byte) {
 	if len(s.dense) == 0 {
 		x.makeDense(s)
 	}
-	for i := 0; i < len(s.dense); i += 4 {
-		w := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-		b = b[3:]
-		for j := range 4 {
-			s.dense[i+j] = max(s.dense[i+j], uint8(w>>(6*j)&63))
-		}
+	for i := 0; i < len(s.dense); i += 8 { // 2^4 registers at least
+		eight := s.dense[i : i+8]
+		w := unpack(uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint16(b[4:]))<<32)
+		binary.LittleEndian.PutUint64(eight, maxBytes(binary.LittleEndian.Uint64(eight), w))
+		b = b[6:]
 	}
+}
+
+// unpack spreads eight numbers of six bits over eight bytes.
+func unpack(w uint64) uint64 {
+	w = w&0x0000000000ffffff | w<<8&0x00ffffff00000000
+	w = w&0x00000fff00000fff | w<<4&0x0fff00000fff0000
+	return w&0x003f003f003f003f | w<<2&0x3f003f003f003f00
+}
+
+// maxBytes returns the greater of each of eight bytes, none of which is above 127.
+func maxBytes(a, b uint64) uint64 {
+	const tops = 0x8080808080808080
+	notLess := ((a | tops) - b) & tops // the top bit of a byte stays where a's is not less than b's
+	keep := notLess - notLess>>7       // 127 in such a byte
+	return a&keep | b&^keep
 }
 
 func (x distinct) Skip(d *Decoder) {

@@ -163,22 +163,45 @@ func (x lastN) read(d *Decoder, prev *entry) {
 }
 
 func (x lastN) Fold(p *Partial, d *Decoder, _ float64) {
-	n := x.length(d)
-	l := grow[latest](p)
-	l.read = l.read[:0]
-	var e entry
-	for i := range n {
-		prev := e
-		x.read(d, &e)
-		if i > 0 && prev.before(&e) {
-			d.Fail(fmt.Errorf("last_n: entry %d of %d is out of order", i, n))
-		}
-		l.read = append(l.read, e)
+	l, n := grow[latest](p), x.length(d)
+	if len(l.entries) == 0 {
+		x.readLatest(d, &l.entries, n, nil)
+		return
 	}
-	if d.Err == nil {
-		slices.Reverse(l.read)
+	var oldest *entry
+	if mine := l.last(x.n); len(mine) == x.n {
+		oldest = &mine[0]
+	}
+	if x.readLatest(d, &l.read, n, oldest); len(l.read) > 0 {
 		x.merge(l, l.read)
 	}
+}
+
+// readLatest reads n entries, which are written latest first, into the memory of into, oldest first. It keeps none
+// that is before oldest, nor any after an error.
+func (x lastN) readLatest(d *Decoder, into *[]entry, n int, oldest *entry) {
+	list := slices.Grow((*into)[:0], n)[:n]
+	var prev entry
+	i := n - 1
+	for ; i >= 0; i-- {
+		e := &list[i]
+		*e = entry{time: prev.time, seq: prev.seq}
+		x.read(d, e)
+		if i < n-1 && prev.before(e) {
+			d.Fail(fmt.Errorf("last_n: entry %d of %d is out of order", n-1-i, n))
+		}
+		if oldest != nil && e.before(oldest) {
+			if !d.Last {
+				x.skip(d, i)
+			}
+			break
+		}
+		prev.time, prev.seq = e.time, e.seq
+	}
+	if d.Err != nil {
+		i = n - 1
+	}
+	*into = list[:copy(list, list[i+1:])] // at the start of the memory, or it would shrink
 }
 
 func (x lastN) length(d *Decoder) int {
@@ -190,9 +213,12 @@ func (x lastN) length(d *Decoder) int {
 	return n
 }
 
-func (x lastN) Skip(d *Decoder) {
+func (x lastN) Skip(d *Decoder) { x.skip(d, x.length(d)) }
+
+// skip passes over n entries.
+func (x lastN) skip(d *Decoder, n int) {
 	var e entry
-	for range x.length(d) {
+	for range n {
 		x.read(d, &e)
 	}
 }

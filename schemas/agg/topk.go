@@ -165,6 +165,15 @@ func (t topK) Fold(p *Partial, d *Decoder, _ float64) {
 	}
 }
 
+// join is Merge of what tiles were folded into.
+func (t topK) join(p, q *Partial) {
+	if from, ok := q.Set.(*counts); ok {
+		c := grow[counts](p)
+		t.add(c, from.keys, c.floor, from.floor)
+		c.capped, c.floor = c.capped || from.capped, c.floor+from.floor
+	}
+}
+
 func (t topK) length(d *Decoder) (n int, capped bool) {
 	x := d.Uint()
 	if x>>1 > uint64(t.limit) || x>>1 > uint64(len(d.B)) {

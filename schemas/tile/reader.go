@@ -43,6 +43,7 @@ type nest struct {
 	series   int
 	features []int
 	sum      agg.Partial
+	groups   *groups // instead of sum, where the series is grouped
 }
 
 // window is what a feature's window at t takes.
@@ -62,6 +63,7 @@ type groups struct {
 	partials []agg.Partial
 	index    map[string]int32
 	slots    []int32 // by number of a text of the current source: 1 + index in keys; 0 is not known yet
+	numbers  []int   // of a nest: the number of each key
 	answer   []agg.Group
 }
 
@@ -93,18 +95,18 @@ func (p *Plan) NewReader() *Reader {
 func (r *Reader) arrange() {
 	bySeries := make([][]int, len(r.plan.Series))
 	for i, f := range r.plan.Features {
-		if r.grouped[i] == nil && agg.Nests(f.Monoid) {
-			bySeries[f.Series] = append(bySeries[f.Series], i)
-		} else {
-			r.alone = append(r.alone, i)
-		}
+		bySeries[f.Series] = append(bySeries[f.Series], i)
 	}
 	for s, list := range bySeries {
 		slices.SortStableFunc(list, func(a, b int) int {
 			return cmp.Compare(r.plan.Features[a].Def.Window, r.plan.Features[b].Def.Window)
 		})
 		if len(list) > 1 {
-			r.nests = append(r.nests, nest{series: s, features: list})
+			n := nest{series: s, features: list}
+			if r.plan.Series[s].By >= 0 {
+				n.groups = &groups{index: map[string]int32{}}
+			}
+			r.nests = append(r.nests, n)
 		} else {
 			r.alone = append(r.alone, list...)
 		}
@@ -145,7 +147,7 @@ func (g *groups) begin() {
 	for i := range g.partials {
 		g.partials[i].Reset()
 	}
-	g.keys = g.keys[:0]
+	g.keys, g.numbers = g.keys[:0], g.numbers[:0]
 	clear(g.index)
 }
 
@@ -243,33 +245,59 @@ func (r *Reader) wants(i int, h *header, nest []int) bool {
 
 // foldNest adds the tiles of a series that the windows of a nest take.
 func (r *Reader) foldNest(n *nest, h *header) {
-	features, sum := n.features, &n.sum
+	features := n.features
 	d, m, w := &r.decoder, r.plan.Features[features[0]].Monoid, &r.windows[features[len(features)-1]]
 	d.B = h.body
-	sum.Reset()
-	t := h.newest
+	n.begin(d)
+	t, scale := h.newest, 1.0
 	for k := range h.tiles {
 		if k > 0 {
 			t -= int64(d.Uint())
 		}
 		for len(features) > 0 && t < r.windows[features[0]].from {
-			m.Merge(&r.single[features[0]], sum)
+			r.take(n, m, features[0])
 			features = features[1:]
 		}
-		if len(features) == 0 || d.Err != nil || w.latest != nil && w.width > 0 && w.latest.Enough(sum, (t+1)*w.width) {
+		if len(features) == 0 || d.Err != nil || n.groups == nil && w.enough(&n.sum, t) {
 			break
 		}
+		if w.decaying != nil && t <= w.to {
+			scale = w.scale * w.steps[w.to-t]
+		}
 		switch {
-		case t > w.to:
-			m.Skip(d)
-		case w.decaying != nil:
-			m.Fold(sum, d, w.scale*w.steps[w.to-t])
+		case n.groups != nil:
+			n.groups.fold(d, m, t <= w.to, scale)
+		case t <= w.to:
+			m.Fold(&n.sum, d, scale)
 		default:
-			m.Fold(sum, d, 1)
+			m.Skip(d)
 		}
 	}
 	for _, i := range features {
-		m.Merge(&r.single[i], sum)
+		r.take(n, m, i)
+	}
+}
+
+// begin empties the sums of the nest.
+func (n *nest) begin(d *agg.Decoder) {
+	if n.groups == nil {
+		n.sum.Reset()
+		return
+	}
+	n.groups.begin()
+	n.groups.source(d)
+}
+
+// take adds what the nest has summed to its feature i.
+func (r *Reader) take(n *nest, m agg.Monoid, i int) {
+	if n.groups == nil {
+		agg.Join(m, &r.single[i], &n.sum)
+		return
+	}
+	g, d := r.grouped[i], &r.decoder
+	g.source(d)
+	for j := range n.groups.keys {
+		agg.Join(m, g.at(d, n.groups.numbers[j]), &n.groups.partials[j])
 	}
 }
 
@@ -277,8 +305,7 @@ func (r *Reader) foldNest(n *nest, h *header) {
 func (r *Reader) fold(i int, h *header) {
 	d, m, w, g := &r.decoder, r.plan.Features[i].Monoid, &r.windows[i], r.grouped[i]
 	if g != nil {
-		g.slots = slices.Grow(g.slots[:0], len(d.Texts))[:len(d.Texts)]
-		clear(g.slots)
+		g.source(d)
 	}
 	d.B = h.body
 	t, scale := h.newest, 1.0
@@ -286,7 +313,7 @@ func (r *Reader) fold(i int, h *header) {
 		if k > 0 {
 			t -= int64(d.Uint())
 		}
-		if t < w.from || d.Err != nil || r.enough(i, t) {
+		if t < w.from || d.Err != nil || g == nil && w.enough(&r.single[i], t) {
 			return
 		}
 		if w.decaying != nil && t <= w.to {
@@ -296,17 +323,24 @@ func (r *Reader) fold(i int, h *header) {
 		case g != nil:
 			g.fold(d, m, t <= w.to, scale)
 		case t <= w.to:
+			d.Last = k == h.tiles-1
 			m.Fold(&r.single[i], d, scale)
+			d.Last = false
 		default:
 			m.Skip(d)
 		}
 	}
 }
 
-// enough reports whether neither tile t nor older ones can change the answer of the i-th feature.
-func (r *Reader) enough(i int, t int64) bool {
-	w := &r.windows[i]
-	return w.latest != nil && w.width > 0 && r.grouped[i] == nil && w.latest.Enough(&r.single[i], (t+1)*w.width)
+// enough reports whether neither tile t nor older ones can change the answer that p gives.
+func (w *window) enough(p *agg.Partial, t int64) bool {
+	return w.latest != nil && w.width > 0 && w.latest.Enough(p, (t+1)*w.width)
+}
+
+// source begins with another text table.
+func (g *groups) source(d *agg.Decoder) {
+	g.slots = slices.Grow(g.slots[:0], len(d.Texts))[:len(d.Texts)]
+	clear(g.slots)
 }
 
 // fold adds the keys of one tile, or passes over them.
@@ -334,7 +368,7 @@ func (g *groups) at(d *agg.Decoder, n int) *agg.Partial {
 	if !known {
 		i = int32(len(g.keys))
 		g.index[key] = i
-		g.keys = append(g.keys, key)
+		g.keys, g.numbers = append(g.keys, key), append(g.numbers, n)
 		if len(g.partials) < len(g.keys) {
 			g.partials = append(g.partials, agg.Partial{})
 		}
