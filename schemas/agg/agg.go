@@ -99,6 +99,14 @@ type Decaying interface {
 	Scale(age int64) float64
 }
 
+// Run is a monoid that folds many tiles at once, which is faster than one after the other.
+type Run interface {
+	// FoldRun folds tile t, at which d stands, and those after it, at most left and none before tile from. It
+	// returns the tile at which d stands then and how many are left. Before each but the first there is a
+	// number: how far it lies behind the one before it.
+	FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int)
+}
+
 // Join adds q, which tiles were folded into, to p, as if they had been folded into p.
 func Join(m Monoid, p, q *Partial) {
 	if t, ok := m.(topK); ok { // whose Merge drops keys beyond the cap of a tile

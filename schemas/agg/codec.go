@@ -105,17 +105,11 @@ func (d *Decoder) Uint() uint64 {
 	return d.longUint()
 }
 
-// longUint reads what does not fit into a byte. Up to eight bytes are read as one word: the last of the number is
-// the first without its top bit, and the groups of seven bits move together in three steps.
 func (d *Decoder) longUint() uint64 {
 	if b := d.B; len(b) >= 8 {
-		w := binary.LittleEndian.Uint64(b)
-		if ends := ^w & 0x8080808080808080; ends != 0 {
-			d.B = b[bits.TrailingZeros64(ends)/8+1:]
-			w &= ends ^ (ends - 1)
-			w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
-			w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
-			return w&0x000000000fffffff | w&0x0fffffff00000000>>4
+		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
+			d.B = b[size:]
+			return n
 		}
 	}
 	n, used := binary.Uvarint(d.B)
@@ -125,6 +119,58 @@ func (d *Decoder) longUint() uint64 {
 	}
 	d.B = d.B[used:]
 	return n
+}
+
+// inWord reads a number that begins eight bytes and says how long it is, 0 when it does not end in them. Its last byte
+// is the first one without the top bit; the groups of seven bits move together in three steps.
+func inWord(w uint64) (n uint64, size int) {
+	ends := ^w & 0x8080808080808080
+	if ends == 0 {
+		return 0, 0
+	}
+	w &= ends ^ (ends - 1)
+	w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+	w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+	return w&0x000000000fffffff | w&0x0fffffff00000000>>4, bits.TrailingZeros64(ends)/8 + 1
+}
+
+// next reads an unsigned number from the front of b. Nil instead of the rest says that there is none. Loops over
+// many numbers use it, since what is kept in registers costs less than what lies in a Decoder.
+func next(b []byte) (n uint64, rest []byte) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), b[1:]
+	}
+	return long(b)
+}
+
+// long is next for any number.
+func long(b []byte) (n uint64, rest []byte) {
+	if len(b) >= 8 {
+		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
+			return n, b[size:]
+		}
+	}
+	n, used := binary.Uvarint(b)
+	if used <= 0 {
+		return 0, nil
+	}
+	return n, b[used:]
+}
+
+// step moves to the tile behind t, of which left are left to read, in a loop of FoldRun.
+func step(b []byte, t int64, left int) (int64, []byte) {
+	if left == 0 || b == nil {
+		return t, b
+	}
+	n, rest := next(b)
+	return t - int64(n), rest
+}
+
+// end ends a loop that read b with next.
+func (d *Decoder) end(b []byte) {
+	if d.B = b; b == nil {
+		d.Fail(errShort)
+	}
 }
 
 // Int reads a signed number.

@@ -10,3 +10,17 @@ func (count) Append(e *Encoder, p *Partial)          { e.Uint(uint64(p.N)) }
 func (count) Fold(p *Partial, d *Decoder, _ float64) { p.N += int64(d.Uint()) }
 func (count) Skip(d *Decoder)                        { d.Uint() }
 func (count) Finalize(p *Partial) Value              { return IntegerValue(p.N) }
+
+// FoldRun implements Run.
+func (count) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	b, sum, n := d.B, uint64(0), uint64(0)
+	for left > 0 && t >= from && b != nil {
+		n, b = next(b)
+		sum += n
+		left--
+		t, b = step(b, t, left)
+	}
+	p.N += int64(sum)
+	d.end(b)
+	return t, left
+}

@@ -169,20 +169,27 @@ func (x distinct) Fold(p *Partial, d *Decoder, _ float64) {
 		d.Fail(fmt.Errorf("distinct: %d cells, at most %d are possible", n-1, x.limit()))
 		return
 	}
-	top, cell := uint64(1)<<(x.sparsePrecision()+6), uint64(0)
-	s.read = s.read[:0]
-	for i := range n - 1 {
-		prev := cell
-		cell += min(d.Uint(), top)
-		if rank := cell & 63; cell >= top || i > 0 && cell>>6 <= prev>>6 || rank == 0 || rank > uint64(65-x.sparsePrecision()) {
-			d.Fail(fmt.Errorf("distinct: cell %d cannot follow cell %d", cell, prev))
-			return
-		}
-		s.read = append(s.read, uint32(cell))
-	}
-	if d.Err == nil {
+	if s.read = x.readCells(d, s.read[:0], int(n-1)); d.Err == nil {
 		x.mergeSparse(s, s.read)
 	}
+}
+
+// readCells adds n cells to an empty list.
+func (x distinct) readCells(d *Decoder, cells []uint32, n int) []uint32 {
+	top, ranks := uint64(1)<<(x.sparsePrecision()+6), uint64(65-x.sparsePrecision())
+	b, step, cell := d.B, uint64(0), uint64(0)
+	for i := range n {
+		prev := cell
+		step, b = next(b)
+		cell += min(step, top)
+		if rank := cell & 63; b == nil || cell >= top || i > 0 && cell>>6 <= prev>>6 || rank == 0 || rank > ranks {
+			d.Fail(fmt.Errorf("distinct: cell %d cannot follow cell %d", cell, prev))
+			return cells
+		}
+		cells = append(cells, uint32(cell))
+	}
+	d.end(b)
+	return cells
 }
 
 func (x distinct) foldDense(s *sketch, b []byte) {

@@ -26,6 +26,22 @@ func (ratio) Fold(p *Partial, d *Decoder, _ float64) {
 	p.B += int64(d.Uint())
 }
 
+// FoldRun implements Run.
+func (ratio) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	b, n, m := d.B, uint64(0), uint64(0)
+	for left > 0 && t >= from && b != nil {
+		if n, b = next(b); b != nil {
+			m, b = next(b)
+		}
+		p.A += int64(n)
+		p.B += int64(m)
+		left--
+		t, b = step(b, t, left)
+	}
+	d.end(b)
+	return t, left
+}
+
 func (ratio) Skip(d *Decoder) {
 	d.Uint()
 	d.Uint()

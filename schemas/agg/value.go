@@ -297,8 +297,11 @@ func (o outcome) number(x Operand) float64 {
 }
 
 // CompareNumbers orders numbers of one kind; what is no number comes first.
-func CompareNumbers(a, b Value) int {
-	if a.kind != b.kind || a.kind == KindFloat {
+func CompareNumbers(a, b *Value) int {
+	if a.kind == KindFloat && b.kind == KindFloat {
+		return cmp.Compare(math.Float64frombits(a.lo), math.Float64frombits(b.lo))
+	}
+	if a.kind != b.kind {
 		f, isA := a.Float64()
 		g, isB := b.Float64()
 		if isA != isB {

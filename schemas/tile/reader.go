@@ -1,11 +1,9 @@
 package tile
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/anabranch/anabranch/schemas/agg"
 )
@@ -32,18 +30,7 @@ type Reader struct {
 	arena    []byte // the texts of what was added
 	selected []bool // nil: every feature
 
-	nests []nest // features that are folded together
-	alone []int  // all others
-}
-
-// nest is the features that read one series and differ in their windows alone, shortest first. Their tiles
-// are folded once: since tiles come newest first, what a window takes is the beginning of what the next
-// longer one takes.
-type nest struct {
-	series   int
-	features []int
-	sum      agg.Partial
-	groups   *groups // instead of sum, where the series is grouped
+	nests []nest // by series
 }
 
 // window is what a feature's window at t takes.
@@ -55,16 +42,6 @@ type window struct {
 	decaying agg.Decaying // nil where tiles do not decay
 	scale    float64      // of the last tile at t
 	steps    []float64    // what each tile further back decays by, since exponentials take time
-}
-
-// groups are the partials of a grouped feature.
-type groups struct {
-	keys     []string
-	partials []agg.Partial
-	index    map[string]int32
-	slots    []int32 // by number of a text of the current source: 1 + index in keys; 0 is not known yet
-	numbers  []int   // of a nest: the number of each key
-	answer   []agg.Group
 }
 
 // NewReader returns a reader of the plan.
@@ -87,30 +64,8 @@ func (p *Plan) NewReader() *Reader {
 			}
 		}
 	}
-	r.arrange()
+	r.nests = newNests(p, r.grouped)
 	return r
-}
-
-// arrange finds the nests.
-func (r *Reader) arrange() {
-	bySeries := make([][]int, len(r.plan.Series))
-	for i, f := range r.plan.Features {
-		bySeries[f.Series] = append(bySeries[f.Series], i)
-	}
-	for s, list := range bySeries {
-		slices.SortStableFunc(list, func(a, b int) int {
-			return cmp.Compare(r.plan.Features[a].Def.Window, r.plan.Features[b].Def.Window)
-		})
-		if len(list) > 1 {
-			n := nest{series: s, features: list}
-			if r.plan.Series[s].By >= 0 {
-				n.groups = &groups{index: map[string]int32{}}
-			}
-			r.nests = append(r.nests, n)
-		} else {
-			r.alone = append(r.alone, list...)
-		}
-	}
 }
 
 // Select makes the reader read the given features only (indices in Plan.Features); the others' values
@@ -141,14 +96,6 @@ func (r *Reader) Begin(t int64) {
 			r.single[i].Reset()
 		}
 	}
-}
-
-func (g *groups) begin() {
-	for i := range g.partials {
-		g.partials[i].Reset()
-	}
-	g.keys, g.numbers = g.keys[:0], g.numbers[:0]
-	clear(g.index)
 }
 
 // AddView adds a batch view; nil is that of an entity without one.
@@ -220,161 +167,25 @@ func (r *Reader) add(bucket []byte) error {
 		return err
 	}
 	for i := range r.nests {
-		n := &r.nests[i]
-		if r.wants(n.features[len(n.features)-1], &r.headers[n.series], n.features) {
+		if n := &r.nests[i]; r.wants(n) {
 			r.foldNest(n, &r.headers[n.series])
-		}
-	}
-	for _, i := range r.alone {
-		if h := &r.headers[r.plan.Features[i].Series]; r.wants(i, h, r.alone[:0]) {
-			r.fold(i, h)
 		}
 	}
 	return d.Err
 }
 
-// wants reports whether a series has tiles in the window of feature i, which is the longest of a nest, and
-// whether it, or another one of the nest, is selected.
-func (r *Reader) wants(i int, h *header, nest []int) bool {
-	w := &r.windows[i]
+// wants reports whether a feature of the nest is selected and its series has tiles in the longest window.
+func (r *Reader) wants(n *nest) bool {
+	h, w := &r.headers[n.series], &r.windows[n.features[len(n.features)-1]]
 	if r.decoder.Err != nil || h.tiles == 0 || h.newest < w.from || h.oldest > w.to {
 		return false
 	}
-	return r.selected == nil || r.selected[i] || slices.ContainsFunc(nest, func(j int) bool { return r.selected[j] })
-}
-
-// foldNest adds the tiles of a series that the windows of a nest take.
-func (r *Reader) foldNest(n *nest, h *header) {
-	features := n.features
-	d, m, w := &r.decoder, r.plan.Features[features[0]].Monoid, &r.windows[features[len(features)-1]]
-	d.B = h.body
-	n.begin(d)
-	t, scale := h.newest, 1.0
-	for k := range h.tiles {
-		if k > 0 {
-			t -= int64(d.Uint())
-		}
-		for len(features) > 0 && t < r.windows[features[0]].from {
-			r.take(n, m, features[0])
-			features = features[1:]
-		}
-		if len(features) == 0 || d.Err != nil || n.groups == nil && w.enough(&n.sum, t) {
-			break
-		}
-		if w.decaying != nil && t <= w.to {
-			scale = w.scale * w.steps[w.to-t]
-		}
-		switch {
-		case n.groups != nil:
-			n.groups.fold(d, m, t <= w.to, scale)
-		case t <= w.to:
-			m.Fold(&n.sum, d, scale)
-		default:
-			m.Skip(d)
-		}
-	}
-	for _, i := range features {
-		r.take(n, m, i)
-	}
-}
-
-// begin empties the sums of the nest.
-func (n *nest) begin(d *agg.Decoder) {
-	if n.groups == nil {
-		n.sum.Reset()
-		return
-	}
-	n.groups.begin()
-	n.groups.source(d)
-}
-
-// take adds what the nest has summed to its feature i.
-func (r *Reader) take(n *nest, m agg.Monoid, i int) {
-	if n.groups == nil {
-		agg.Join(m, &r.single[i], &n.sum)
-		return
-	}
-	g, d := r.grouped[i], &r.decoder
-	g.source(d)
-	for j := range n.groups.keys {
-		agg.Join(m, g.at(d, n.groups.numbers[j]), &n.groups.partials[j])
-	}
-}
-
-// fold adds the tiles of a series that the window of the i-th feature takes.
-func (r *Reader) fold(i int, h *header) {
-	d, m, w, g := &r.decoder, r.plan.Features[i].Monoid, &r.windows[i], r.grouped[i]
-	if g != nil {
-		g.source(d)
-	}
-	d.B = h.body
-	t, scale := h.newest, 1.0
-	for k := range h.tiles {
-		if k > 0 {
-			t -= int64(d.Uint())
-		}
-		if t < w.from || d.Err != nil || g == nil && w.enough(&r.single[i], t) {
-			return
-		}
-		if w.decaying != nil && t <= w.to {
-			scale = w.scale * w.steps[w.to-t]
-		}
-		switch {
-		case g != nil:
-			g.fold(d, m, t <= w.to, scale)
-		case t <= w.to:
-			d.Last = k == h.tiles-1
-			m.Fold(&r.single[i], d, scale)
-			d.Last = false
-		default:
-			m.Skip(d)
-		}
-	}
+	return r.selected == nil || slices.ContainsFunc(n.features, func(i int) bool { return r.selected[i] })
 }
 
 // enough reports whether neither tile t nor older ones can change the answer that p gives.
 func (w *window) enough(p *agg.Partial, t int64) bool {
 	return w.latest != nil && w.width > 0 && w.latest.Enough(p, (t+1)*w.width)
-}
-
-// source begins with another text table.
-func (g *groups) source(d *agg.Decoder) {
-	g.slots = slices.Grow(g.slots[:0], len(d.Texts))[:len(d.Texts)]
-	clear(g.slots)
-}
-
-// fold adds the keys of one tile, or passes over them.
-func (g *groups) fold(d *agg.Decoder, m agg.Monoid, within bool, scale float64) {
-	for range d.Count() {
-		n := d.TextNumber()
-		if d.Err != nil {
-			return
-		}
-		if within {
-			m.Fold(g.at(d, n), d, scale)
-		} else {
-			m.Skip(d)
-		}
-	}
-}
-
-// at returns the partial of the key that is the n-th text of the current source.
-func (g *groups) at(d *agg.Decoder, n int) *agg.Partial {
-	if s := g.slots[n]; s > 0 {
-		return &g.partials[s-1]
-	}
-	key := d.Texts[n]
-	i, known := g.index[key]
-	if !known {
-		i = int32(len(g.keys))
-		g.index[key] = i
-		g.keys, g.numbers = append(g.keys, key), append(g.numbers, n)
-		if len(g.partials) < len(g.keys) {
-			g.partials = append(g.partials, agg.Partial{})
-		}
-	}
-	g.slots[n] = i + 1
-	return &g.partials[i]
 }
 
 // Values returns the answers in the order of Plan.Features, valid until the next Begin.
@@ -395,19 +206,4 @@ func (r *Reader) Value(i int) agg.Value {
 		return g.value(m)
 	}
 	return m.Finalize(&r.single[i])
-}
-
-// value returns the groups, largest first, then by key.
-func (g *groups) value(m agg.Monoid) agg.Value {
-	g.answer = g.answer[:0]
-	for i, key := range g.keys {
-		g.answer = append(g.answer, agg.Group{Key: key, Value: m.Finalize(&g.partials[i])})
-	}
-	slices.SortFunc(g.answer, func(a, b agg.Group) int {
-		if c := agg.CompareNumbers(b.Value, a.Value); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Key, b.Key)
-	})
-	return agg.GroupsValue(&g.answer)
 }

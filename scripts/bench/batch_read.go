@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/anabranch/anabranch/schemas/agg"
@@ -29,8 +31,8 @@ func runRead(_ context.Context, out *report, _ []float64, _ *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	for _, n := range []int{50, 250} {
-		wide := widen(c, n)
+	for name, wide := range wideCatalogues(c) {
+		n := len(wide.Features)
 		p, err := tile.Compile(wide, feature.User)
 		if err != nil {
 			return err
@@ -53,8 +55,8 @@ func runRead(_ context.Context, out *report, _ []float64, _ *slog.Logger) error 
 			"features": n, "series": len(p.Series), "view_bytes": len(view), "state_bytes": len(state),
 			"view_days": readDays, "live_events": liveEvents,
 		}
-		out.add(fmt.Sprintf("read%d_us", n), float64(b.NsPerOp())/1000, "us", params)
-		out.add(fmt.Sprintf("read%d_allocs", n), float64(b.AllocsPerOp()), "1", params)
+		out.add(name+"_us", float64(b.NsPerOp())/1000, "us", params)
+		out.add(name+"_allocs", float64(b.AllocsPerOp()), "1", params)
 	}
 	return nil
 }
@@ -73,11 +75,24 @@ func readOnce(r *tile.Reader, now int64, view, state []byte) error {
 	return nil
 }
 
+// wideCatalogues yields what is read: 50 and 250 features whose windows are as the default catalogue has them, mostly of
+// days, and 250 of which every eighth has a window of hours, whose tiles of minutes are many.
+func wideCatalogues(c feature.Catalogue) iter.Seq2[string, feature.Catalogue] {
+	days := []feature.Window{3, 14, 60, 180, 2, 21, 45, 10}
+	for i := range days {
+		days[i] *= feature.Day
+	}
+	hours := slices.Clone(days)
+	hours[3] = 6 * feature.Hour
+	return func(yield func(string, feature.Catalogue) bool) {
+		_ = yield("read50", widen(c, 50, days)) && yield("read250", widen(c, 250, days)) && yield("read250_hours", widen(c, 250, hours))
+	}
+}
+
 // widen returns n user features: those of the catalogue, then the same ones with other windows.
-func widen(c feature.Catalogue, n int) feature.Catalogue {
+func widen(c feature.Catalogue, n int, windows []feature.Window) feature.Catalogue {
 	users := c.Of(feature.User)
 	out := feature.Catalogue{Fields: c.Fields}
-	windows := []feature.Window{3 * feature.Day, 14 * feature.Day, 60 * feature.Day, 6 * feature.Hour, 180 * feature.Day, 2 * feature.Day, 21 * feature.Day, 45 * feature.Day}
 	for i := range n {
 		d := users[i%len(users)]
 		if round := i / len(users); round > 0 {

@@ -207,7 +207,7 @@ func (s *fakeShop) Features(_ context.Context, user string) (online.UserFeatures
 	for _, c := range fakeCategories {
 		likes = append(likes, agg.Group{Key: c, Value: agg.FloatValue(9 * unit(user, c))})
 	}
-	slices.SortFunc(likes, func(a, b agg.Group) int { return agg.CompareNumbers(b.Value, a.Value) })
+	slices.SortFunc(likes, func(a, b agg.Group) int { return agg.CompareNumbers(&b.Value, &a.Value) })
 	n := int64(len(recent))
 	return online.UserFeatures{
 		UserID: user, Receipt: s.receipt(), Attributes: map[string]any{"age_band": "35-44", "country": "SE", "newsletter": true},

@@ -39,7 +39,7 @@ func check(c feature.Catalogue, d feature.Definition, events []oracle.Record, at
 		groups[i].Value = snap(oracle.Answer(c, one, events, at), g.Value, off)
 	}
 	slices.SortFunc(groups, func(a, b agg.Group) int {
-		if n := agg.CompareNumbers(b.Value, a.Value); n != 0 {
+		if n := agg.CompareNumbers(&b.Value, &a.Value); n != 0 {
 			return n
 		}
 		return strings.Compare(a.Key, b.Key)
