@@ -34,7 +34,25 @@ func HoldsTexts(m Monoid) bool {
 	return false
 }
 
-// Text copies a text and reports which number it has now.
+// Varints returns how many varints, and nothing else, an encoded partial of a monoid consists of; 0 where that is
+// different from partial to partial.
+func Varints(m Monoid) int {
+	switch m := m.(type) {
+	case count:
+		return 1
+	case ratio:
+		return 2
+	case extreme:
+		if !m.float() {
+			return 1
+		}
+	case histogram:
+		return len(m.bounds) + 1
+	}
+	return 0
+}
+
+// Text copies a text.
 func (c *Copier) Text() { c.e.Uint(c.number(c.d.Uint())) }
 
 // number returns the new number of a text.
@@ -57,22 +75,20 @@ func (c *Copier) Partial(m Monoid) {
 		return
 	case lastN:
 		if m.interaction || m.text() {
-			c.lastN(m)
+			n := m.length(c.d)
+			c.e.Uint(uint64(n))
+			c.entries(m, n)
 			return
 		}
 	case edge:
 		if m.text() {
-			c.numberAsIs()
-			c.numberAsIs()
+			c.skipped(func(d *Decoder) { d.Uint(); d.Uint() })
 			c.Text()
 			return
 		}
 	}
 	c.skipped(m.Skip)
 }
-
-// numberAsIs copies a number.
-func (c *Copier) numberAsIs() { c.skipped(func(d *Decoder) { d.Uint() }) }
 
 // skipped copies what skip passes over.
 func (c *Copier) skipped(skip func(d *Decoder)) {
@@ -91,23 +107,5 @@ func (c *Copier) topK(m topK) {
 	for range n {
 		c.Text()
 		c.e.Uint(c.d.Uint())
-	}
-}
-
-func (c *Copier) lastN(m lastN) {
-	n := m.length(c.d)
-	c.e.Uint(uint64(n))
-	for range n {
-		c.e.Uint(c.d.Uint())
-		c.e.Uint(c.d.Uint())
-		c.Text()
-		if !m.interaction {
-			continue
-		}
-		kind := c.d.Uint()
-		c.e.Uint(c.number(kind>>1)<<1 | kind&1)
-		if kind&1 != 0 {
-			c.e.Bits(c.d.Bits())
-		}
 	}
 }
