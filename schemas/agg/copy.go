@@ -8,11 +8,13 @@ type Copier struct {
 	e       *Encoder
 	d       *Decoder
 	numbers []uint64 // by number in the old table: 1 + that in the new one; 0 is not known yet
+	alone   bool
 }
 
-// Begin prepares for copying from d, whose table of texts is read, to e.
-func (c *Copier) Begin(e *Encoder, d *Decoder) {
-	c.e, c.d = e, d
+// Begin prepares for copying from d, whose table of texts is read, to e. Alone says that nothing else will be written
+// there before the copying is done: then all texts are known to differ.
+func (c *Copier) Begin(e *Encoder, d *Decoder, alone bool) {
+	c.e, c.d, c.alone = e, d, alone
 	if cap(c.numbers) < len(d.Texts) {
 		c.numbers = make([]uint64, 2*len(d.Texts))
 	}
@@ -57,14 +59,26 @@ func (c *Copier) Text() { c.e.Uint(c.number(c.d.Uint())) }
 
 // number returns the new number of a text.
 func (c *Copier) number(old uint64) uint64 {
-	if old >= uint64(len(c.numbers)) {
+	if old < uint64(len(c.numbers)) && c.numbers[old] != 0 {
+		return c.numbers[old] - 1
+	}
+	return c.newNumber(old)
+}
+
+// newNumber gives a text its new number.
+func (c *Copier) newNumber(old uint64) (n uint64) {
+	switch {
+	case old >= uint64(len(c.numbers)):
 		c.d.Fail(fmt.Errorf("text %d of a table of %d", old, len(c.numbers)))
 		return 0
+	case c.alone:
+		n = uint64(len(c.e.texts))
+		c.e.texts = append(c.e.texts, c.d.Texts[old])
+	default:
+		n = c.e.number(c.d.Texts[old])
 	}
-	if c.numbers[old] == 0 {
-		c.numbers[old] = 1 + c.e.number(c.d.Texts[old])
-	}
-	return c.numbers[old] - 1
+	c.numbers[old] = n + 1
+	return n
 }
 
 // Partial copies a partial of the monoid.

@@ -40,13 +40,51 @@ func (c *Copier) joinLists(x lastN, newer []entry) bool {
 	return true
 }
 
-// entries copies entries of last_n.
+// entries copies entries of last_n. There are a hundred in many views, so that those of interactions without a value,
+// whose texts have small numbers, which are most, are copied byte by byte.
 func (c *Copier) entries(x lastN, n int) {
 	for range n {
+		if x.interaction && c.plainInteraction() {
+			continue
+		}
 		c.varint()
 		c.varint()
 		c.payload(x)
 	}
+}
+
+// plainInteraction copies an entry of two varints and two small numbers. It reports false, and does nothing, where
+// the entry is another.
+func (c *Copier) plainInteraction() bool {
+	b, i := c.d.B, 0
+	for range 2 {
+		for i < len(b) && b[i] >= 0x80 {
+			i++
+		}
+		i++
+	}
+	if i+1 >= len(b) || b[i] >= 0x80 || b[i+1] >= 0x80 || b[i+1]&1 != 0 {
+		return false
+	}
+	item, kind := uint64(b[i]), uint64(b[i+1]>>1)
+	if max(item, kind) >= uint64(len(c.numbers)) {
+		return false
+	}
+	item = c.number(item) // texts are numbered in the order in which they are named
+	kind = c.number(kind)
+	if item >= 0x80 || kind >= 0x40 {
+		c.e.Buf = append(c.e.Buf, b[:i]...)
+		c.e.Uint(item)
+		c.e.Uint(kind << 1)
+	} else {
+		out := c.e.Buf
+		for _, x := range b[:i] {
+			out = append(out, x)
+		}
+		c.e.Buf = append(out, byte(item), byte(kind<<1))
+	}
+	c.d.B = b[i+2:]
+	return true
 }
 
 // payload copies what an entry says.

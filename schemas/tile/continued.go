@@ -140,7 +140,7 @@ func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
 // what AppendView writes of the whole bucket.
 func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, error) {
 	c.enc.Reset()
-	x.copier.Begin(&c.enc, &x.decoder)
+	x.copier.Begin(&c.enc, &x.decoder, x.Bucket.Empty())
 	x.decoder.Err = nil
 	for i := range c.plan.Series {
 		p := &c.plan.Series[i]
