@@ -18,6 +18,7 @@ type Continued struct {
 	tails   []header // by series: what stays encoded
 	arena   []byte   // the texts of the view
 	decoder agg.Decoder
+	part    agg.Decoder // of one series
 	copier  agg.Copier
 }
 
@@ -66,9 +67,9 @@ func (c *Continued) open(i int, since int64) {
 	if since != NoEvents && (p.Width > 0 || !p.joins()) {
 		from = number(since, p.Width)
 	}
-	part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
-	c.Bucket[i], c.tails[i] = p.decodeSince(h, &part, c.Bucket[i], from)
-	if err := end(&part); err != nil {
+	c.part = agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
+	if err := end(&c.part); err != nil {
 		d.Fail(err)
 	}
 }
@@ -147,7 +148,7 @@ func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, e
 		if p.Width > 0 {
 			from := number(asOf-int64(p.Window), p.Width)
 			x.Bucket[i] = x.Bucket[i].since(from)
-			x.tails[i] = p.prune(&x.decoder, x.tails[i], from)
+			x.tails[i], _ = p.prune(&x.decoder, x.tails[i], from)
 		}
 		c.continued(p, x, i)
 	}

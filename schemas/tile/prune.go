@@ -9,24 +9,24 @@ import (
 )
 
 // prune drops the tiles before number from of a series that is encoded. A night does so with nearly every view, mostly
-// for one tile of each series.
-func (p *SeriesPlan) prune(d *agg.Decoder, h header, from int64) header {
+// for one tile of each series. Most is the greatest number of a text in the tiles that stay, where they name any.
+func (p *SeriesPlan) prune(d *agg.Decoder, h header, from int64) (kept header, most uint64) {
 	switch {
 	case h.tiles == 0 || h.oldest >= from:
-		return h
+		return h, 0
 	case h.newest < from:
-		return header{}
+		return header{}, 0
 	}
 	var err error
 	if n := agg.Varints(p.Monoid); n > 0 && p.By < 0 {
-		h, err = h.pruneBack(n, from)
+		kept, err = h.pruneBack(n, from)
 	} else {
-		h, err = p.pruneAhead(d, h, from)
+		kept, most, err = p.pruneAhead(d, h, from)
 	}
 	if err != nil {
 		d.Fail(err)
 	}
-	return h
+	return kept, most
 }
 
 var errOldest = errors.New("the tiles of a series are not those that its head announces")
@@ -62,7 +62,7 @@ func lastVarint(b []byte) int {
 }
 
 // pruneAhead looks for the first tile that goes.
-func (p *SeriesPlan) pruneAhead(d *agg.Decoder, h header, from int64) (header, error) {
+func (p *SeriesPlan) pruneAhead(d *agg.Decoder, h header, from int64) (kept header, most uint64, err error) {
 	d.B = h.body
 	t, last := h.newest, h.newest
 	for i := range h.tiles {
@@ -71,16 +71,24 @@ func (p *SeriesPlan) pruneAhead(d *agg.Decoder, h header, from int64) (header, e
 			t -= step(d, t-h.oldest, i, h.tiles)
 		}
 		if d.Err != nil {
-			return header{}, d.Err
+			return header{}, 0, d.Err
 		}
 		if t < from {
-			return header{tiles: i, newest: h.newest, oldest: last, body: h.body[:end]}, nil
+			return header{tiles: i, newest: h.newest, oldest: last, body: h.body[:end]}, most, nil
 		}
 		last = t
-		p.skipTile(d)
+		most = p.mostText(d, most)
 	}
-	return header{}, fmt.Errorf("%w: none is the oldest", errOldest)
+	return header{}, 0, fmt.Errorf("%w: none is the oldest", errOldest)
 }
 
-// skipTile passes over the cells of a tile. The texts that they name need not be at hand.
-func (p *SeriesPlan) skipTile(d *agg.Decoder) { p.mostText(d, 1, 0) }
+// mostText passes over a tile and returns the greatest number of a text in it, or most if that is greater.
+func (p *SeriesPlan) mostText(d *agg.Decoder, most uint64) uint64 {
+	if p.By < 0 {
+		return agg.MostText(p.Monoid, d, most)
+	}
+	for range d.Count() {
+		most = agg.MostText(p.Monoid, d, max(most, d.Uint()))
+	}
+	return most
+}

@@ -11,7 +11,7 @@ import (
 // pruned bucket. X is what it works with.
 func (c *Codec) AppendPruned(dst []byte, x *Continued, view []byte, asOf int64) ([]byte, error) {
 	at := len(dst)
-	dst, same, err := c.plan.appendShortened(dst, view, asOf)
+	dst, same, err := x.appendShortened(dst, view, asOf)
 	if err != nil {
 		return nil, fmt.Errorf("prune %s view: %w", c.plan.Entity, err)
 	}
@@ -26,29 +26,30 @@ func (c *Codec) AppendPruned(dst []byte, x *Continued, view []byte, asOf int64) 
 
 // appendShortened does it where texts keep their numbers: then all that stays are the same bytes. It reports false
 // where that cannot be told.
-func (p *Plan) appendShortened(dst, view []byte, asOf int64) (out []byte, same bool, err error) {
-	d := agg.Decoder{B: view}
-	if err := version(&d, viewVersion); err != nil {
+func (c *Continued) appendShortened(dst, view []byte, asOf int64) (out []byte, same bool, err error) {
+	d := &c.decoder
+	d.B, d.Err = view, nil
+	if err := version(d, viewVersion); err != nil {
 		return dst, false, err
 	}
 	d.SkipTable()
 	dst = append(dst, view[:len(view)-len(d.B)]...)
-	for i := range p.Series {
-		s, before := &p.Series[i], d.B
-		h := readHeader(&d)
+	for i := range c.plan.Series {
+		s, before := &c.plan.Series[i], d.B
+		h := readHeader(d)
 		from := number(asOf-int64(s.Window), s.Width)
 		if s.Width == 0 || h.tiles == 0 || h.oldest >= from {
 			dst = append(dst, before[:len(before)-len(d.B)]...)
 			continue
 		}
-		part := agg.Decoder{Err: d.Err}
-		kept := s.prune(&part, h, from)
-		if !s.keepsTexts(&part, h, kept) {
-			return dst, false, part.Err
+		c.part = agg.Decoder{Err: d.Err}
+		kept, most := s.prune(&c.part, h, from)
+		if !s.keepsTexts(&c.part, h, kept, most) {
+			return dst, false, c.part.Err
 		}
 		dst = appendHeader(dst, kept)
 	}
-	return dst, true, end(&d)
+	return dst, true, end(d)
 }
 
 // appendHeader writes a series that is encoded.
@@ -64,8 +65,8 @@ func appendHeader(dst []byte, h header) []byte {
 }
 
 // keepsTexts reports whether no text is named for the first time in the tiles that go. Texts are numbered in the order
-// in which they are first named, so that those would have greater numbers than all before them.
-func (p *SeriesPlan) keepsTexts(d *agg.Decoder, h, kept header) bool {
+// in which they are first named, so that those would have greater numbers than most, the greatest that stays.
+func (p *SeriesPlan) keepsTexts(d *agg.Decoder, h, kept header, most uint64) bool {
 	if d.Err != nil {
 		return false
 	}
@@ -75,29 +76,12 @@ func (p *SeriesPlan) keepsTexts(d *agg.Decoder, h, kept header) bool {
 	if kept.tiles == 0 {
 		return false
 	}
-	d.B = kept.body
-	most := p.mostText(d, kept.tiles, 0)
 	d.B = h.body[len(kept.body):]
-	d.Uint() // how far the first of them lies behind the last one that stays
-	return p.mostText(d, h.tiles-kept.tiles, most) == most && d.Err == nil
-}
-
-// mostText returns the greatest number of a text in tiles, or most if that is greater.
-func (p *SeriesPlan) mostText(d *agg.Decoder, tiles int, most uint64) uint64 {
-	for i := range tiles {
-		if i > 0 {
-			d.Uint()
-		}
-		keys := 1
-		if p.By >= 0 {
-			keys = d.Count()
-		}
-		for range keys {
-			if p.By >= 0 {
-				most = max(most, d.Uint())
-			}
-			most = agg.MostText(p.Monoid, d, most)
+	for range h.tiles - kept.tiles {
+		d.Uint() // how far it lies behind the one before it
+		if p.mostText(d, most) > most {
+			return false
 		}
 	}
-	return most
+	return d.Err == nil
 }
