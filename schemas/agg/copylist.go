@@ -41,7 +41,7 @@ func (c *Copier) joinLists(x lastN, newer []entry) bool {
 }
 
 // entries copies entries of last_n. There are a hundred in many views, so that those of interactions without a value,
-// whose texts have small numbers, which are most, are copied byte by byte.
+// whose texts have small numbers, which are most, are copied apart.
 func (c *Copier) entries(x lastN, n int) {
 	for range n {
 		if x.interaction && c.plainInteraction() {
@@ -72,17 +72,9 @@ func (c *Copier) plainInteraction() bool {
 	}
 	item = c.number(item) // texts are numbered in the order in which they are named
 	kind = c.number(kind)
-	if item >= 0x80 || kind >= 0x40 {
-		c.e.Buf = append(c.e.Buf, b[:i]...)
-		c.e.Uint(item)
-		c.e.Uint(kind << 1)
-	} else {
-		out := c.e.Buf
-		for _, x := range b[:i] {
-			out = append(out, x)
-		}
-		c.e.Buf = append(out, byte(item), byte(kind<<1))
-	}
+	c.e.Buf = append(c.e.Buf, b[:i]...)
+	c.e.Uint(item)
+	c.e.Uint(kind << 1)
 	c.d.B = b[i+2:]
 	return true
 }

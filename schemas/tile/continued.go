@@ -212,8 +212,8 @@ func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
 }
 
 // copyTiles copies the tiles that the decoder is at the first of.
-func (x *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
-	d := &x.decoder
+func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
+	d := &c.decoder
 	if p.By < 0 && !agg.HoldsTexts(p.Monoid) {
 		e.Buf = append(e.Buf, d.B...)
 		return
@@ -229,9 +229,9 @@ func (x *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
 		}
 		for range keys {
 			if p.By >= 0 {
-				x.copier.Text()
+				c.copier.Text()
 			}
-			x.copier.Partial(p.Monoid)
+			c.copier.Partial(p.Monoid)
 		}
 		if d.Err != nil {
 			return
