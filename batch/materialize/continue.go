@@ -37,8 +37,6 @@ func (p *pruner) prune(view []byte) ([]byte, error) {
 	if err != nil || !expired {
 		return view, err
 	}
-	if err = p.view.Open(view, tile.NoEvents); err == nil {
-		p.buf, err = p.codec.AppendContinued(p.buf[:0], p.view, p.asOf)
-	}
+	p.buf, err = p.codec.AppendPruned(p.buf[:0], p.view, view, p.asOf)
 	return p.buf, err
 }

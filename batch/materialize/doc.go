@@ -36,8 +36,10 @@
 // # Continuing
 //
 // With Options.Previous only the epochs since an earlier generation's cut are read. Entities that occur in
-// them continue from their stored view; all others are copied, unless tiles have to go (tile.Plan.Expired).
-// Training rows name items by their rank, which shifts when items are added: copying renumbers them.
+// them continue from their stored view, of which only the tiles that new events are of, and later ones, are decoded
+// (tile.Continued); all others are copied, but for the tiles that have to go (tile.Codec.AppendPruned).
+// Of a training row the entries that events touch are made; the tables' merge puts them among the others. Entries name
+// items by their rank, which shifts when items are added: copying renumbers them.
 // Continues is the rule for when this is possible. A warehouse partition that needs epochs from before that cut is
 // aggregated from the files of its date alone, and of the epoch before each of them.
 //

@@ -8,11 +8,13 @@ type Copier struct {
 	e       *Encoder
 	d       *Decoder
 	numbers []uint64 // by number in the old table: 1 + that in the new one; 0 is not known yet
+	alone   bool
 }
 
-// Begin prepares for copying from d, whose table of texts is read, to e.
-func (c *Copier) Begin(e *Encoder, d *Decoder) {
-	c.e, c.d = e, d
+// Begin prepares for copying from d, whose table of texts is read, to e. Alone says that nothing else will be written
+// there before the copying is done: then all texts are known to differ.
+func (c *Copier) Begin(e *Encoder, d *Decoder, alone bool) {
+	c.e, c.d, c.alone = e, d, alone
 	if cap(c.numbers) < len(d.Texts) {
 		c.numbers = make([]uint64, 2*len(d.Texts))
 	}
@@ -34,19 +36,49 @@ func HoldsTexts(m Monoid) bool {
 	return false
 }
 
-// Text copies a text and reports which number it has now.
+// Varints returns how many varints, and nothing else, an encoded partial of a monoid consists of; 0 where that is
+// different from partial to partial.
+func Varints(m Monoid) int {
+	switch m := m.(type) {
+	case count:
+		return 1
+	case ratio:
+		return 2
+	case extreme:
+		if !m.float() {
+			return 1
+		}
+	case histogram:
+		return len(m.bounds) + 1
+	}
+	return 0
+}
+
+// Text copies a text.
 func (c *Copier) Text() { c.e.Uint(c.number(c.d.Uint())) }
 
 // number returns the new number of a text.
 func (c *Copier) number(old uint64) uint64 {
-	if old >= uint64(len(c.numbers)) {
+	if old < uint64(len(c.numbers)) && c.numbers[old] != 0 {
+		return c.numbers[old] - 1
+	}
+	return c.newNumber(old)
+}
+
+// newNumber gives a text its new number.
+func (c *Copier) newNumber(old uint64) (n uint64) {
+	switch {
+	case old >= uint64(len(c.numbers)):
 		c.d.Fail(fmt.Errorf("text %d of a table of %d", old, len(c.numbers)))
 		return 0
+	case c.alone:
+		n = uint64(len(c.e.texts))
+		c.e.texts = append(c.e.texts, c.d.Texts[old])
+	default:
+		n = c.e.number(c.d.Texts[old])
 	}
-	if c.numbers[old] == 0 {
-		c.numbers[old] = 1 + c.e.number(c.d.Texts[old])
-	}
-	return c.numbers[old] - 1
+	c.numbers[old] = n + 1
+	return n
 }
 
 // Partial copies a partial of the monoid.
@@ -57,22 +89,20 @@ func (c *Copier) Partial(m Monoid) {
 		return
 	case lastN:
 		if m.interaction || m.text() {
-			c.lastN(m)
+			n := m.length(c.d)
+			c.e.Uint(uint64(n))
+			c.entries(m, n)
 			return
 		}
 	case edge:
 		if m.text() {
-			c.numberAsIs()
-			c.numberAsIs()
+			c.skipped(func(d *Decoder) { d.Uint(); d.Uint() })
 			c.Text()
 			return
 		}
 	}
 	c.skipped(m.Skip)
 }
-
-// numberAsIs copies a number.
-func (c *Copier) numberAsIs() { c.skipped(func(d *Decoder) { d.Uint() }) }
 
 // skipped copies what skip passes over.
 func (c *Copier) skipped(skip func(d *Decoder)) {
@@ -91,23 +121,5 @@ func (c *Copier) topK(m topK) {
 	for range n {
 		c.Text()
 		c.e.Uint(c.d.Uint())
-	}
-}
-
-func (c *Copier) lastN(m lastN) {
-	n := m.length(c.d)
-	c.e.Uint(uint64(n))
-	for range n {
-		c.e.Uint(c.d.Uint())
-		c.e.Uint(c.d.Uint())
-		c.Text()
-		if !m.interaction {
-			continue
-		}
-		kind := c.d.Uint()
-		c.e.Uint(c.number(kind>>1)<<1 | kind&1)
-		if kind&1 != 0 {
-			c.e.Bits(c.d.Bits())
-		}
 	}
 }

@@ -110,7 +110,11 @@ func (x lastN) merge(l *latest, from []entry) {
 func (x lastN) Append(e *Encoder, p *Partial) {
 	list := grow[latest](p).last(x.n)
 	e.Uint(uint64(len(list)))
-	var prev entry
+	x.appendEntries(e, list, entry{})
+}
+
+// appendEntries writes entries, latest first, that come before prev.
+func (x lastN) appendEntries(e *Encoder, list []entry, prev entry) {
 	for i := len(list) - 1; i >= 0; i-- {
 		en := &list[i]
 		e.Int(prev.time - en.time)

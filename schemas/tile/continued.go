@@ -18,6 +18,7 @@ type Continued struct {
 	tails   []header // by series: what stays encoded
 	arena   []byte   // the texts of the view
 	decoder agg.Decoder
+	part    agg.Decoder // of one series
 	copier  agg.Copier
 }
 
@@ -62,16 +63,19 @@ func (c *Continued) Open(view []byte, since int64) error {
 func (c *Continued) open(i int, since int64) {
 	p, d := &c.plan.Series[i], &c.decoder
 	h := readHeader(d)
-	from := since
-	if since != NoEvents {
+	from := int64(NoEvents)
+	if since != NoEvents && (p.Width > 0 || !p.joins()) {
 		from = number(since, p.Width)
 	}
-	part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
-	c.Bucket[i], c.tails[i] = p.decodeSince(h, &part, c.Bucket[i], from)
-	if err := end(&part); err != nil {
+	c.part = agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
+	if err := end(&c.part); err != nil {
 		d.Fail(err)
 	}
 }
+
+// joins reports whether new events can be joined to the one tile of the series while it is encoded.
+func (p *SeriesPlan) joins() bool { return p.Width == 0 && p.By < 0 && agg.Joins(p.Monoid) }
 
 // decodeSince reads the tiles of a series from number from on, newest first, and returns their cells, oldest first, in
 // the memory of into, and what is left.
@@ -137,14 +141,14 @@ func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
 // what AppendView writes of the whole bucket.
 func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, error) {
 	c.enc.Reset()
-	x.copier.Begin(&c.enc, &x.decoder)
+	x.copier.Begin(&c.enc, &x.decoder, x.Bucket.Empty())
 	x.decoder.Err = nil
 	for i := range c.plan.Series {
 		p := &c.plan.Series[i]
 		if p.Width > 0 {
 			from := number(asOf-int64(p.Window), p.Width)
 			x.Bucket[i] = x.Bucket[i].since(from)
-			x.tails[i] = p.prune(&x.decoder, x.tails[i], from)
+			x.tails[i], _ = p.prune(&x.decoder, x.tails[i], from)
 		}
 		c.continued(p, x, i)
 	}
@@ -167,45 +171,16 @@ func (s Series) since(from int64) Series {
 	return s[:len(s)-n]
 }
 
-// prune drops the tiles before number from of a series that is encoded.
-func (p *SeriesPlan) prune(d *agg.Decoder, h header, from int64) header {
-	if h.tiles == 0 || h.oldest >= from {
-		return h
-	}
-	d.B = h.body
-	t, last := h.newest, int64(0)
-	for i := range h.tiles {
-		end := len(h.body) - len(d.B)
-		if i > 0 {
-			t -= step(d, t-h.oldest, i, h.tiles)
-		}
-		if t < from || d.Err != nil {
-			return header{tiles: i, newest: h.newest, oldest: last, body: h.body[:end]}
-		}
-		last = t
-		p.skipTile(d)
-	}
-	d.Fail(fmt.Errorf("no tile is the oldest, %d", h.oldest))
-	return h
-}
-
-// skipTile passes over the cells of a tile.
-func (p *SeriesPlan) skipTile(d *agg.Decoder) {
-	if p.By < 0 {
-		p.Monoid.Skip(d)
-		return
-	}
-	for range d.Count() {
-		d.Uint()
-		p.Monoid.Skip(d)
-	}
-}
-
 // continued writes a series as Codec.series does: its decoded tiles, then the encoded ones.
 func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
 	e, s, tail := &c.enc, x.Bucket[i], x.tails[i]
 	if tail.tiles == 0 {
 		c.series(p, s)
+		return
+	}
+	x.decoder.B = tail.body
+	if len(s) > 0 && p.joins() {
+		c.joined(p, x, &s[0])
 		return
 	}
 	newest := tail.newest
@@ -221,14 +196,24 @@ func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
 		c.tiles(p, s)
 		e.Uint(uint64(s[0].Tile - tail.newest))
 	}
-	x.decoder.B = tail.body
 	x.copyTiles(e, p, tail.tiles)
 	e.Buf = insertLength(e.Buf, at)
 }
 
+// joined writes the one tile of a series that is partly decoded, partly encoded.
+func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
+	e := &c.enc
+	e.Uint(1)
+	e.Int(s.Tile)
+	e.Uint(0)
+	at := len(e.Buf)
+	x.copier.Join(p.Monoid, &s.Partial)
+	e.Buf = insertLength(e.Buf, at)
+}
+
 // copyTiles copies the tiles that the decoder is at the first of.
-func (x *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
-	d := &x.decoder
+func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
+	d := &c.decoder
 	if p.By < 0 && !agg.HoldsTexts(p.Monoid) {
 		e.Buf = append(e.Buf, d.B...)
 		return
@@ -244,9 +229,9 @@ func (x *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
 		}
 		for range keys {
 			if p.By >= 0 {
-				x.copier.Text()
+				c.copier.Text()
 			}
-			x.copier.Partial(p.Monoid)
+			c.copier.Partial(p.Monoid)
 		}
 		if d.Err != nil {
 			return

@@ -19,7 +19,7 @@ import (
 //
 //	PART=groupby          the parts to run, separated by commas; all where it is not set
 //	SCALE=0.25,1,4        how many times 50 million rows, for the parts that grow; 1 where it is not set
-//	PROFILE=FILE          where materialize and night leave the CPU profile of their last computation
+//	PROFILE=FILE          where materialize leaves the CPU profile of its last computation, and night those of its nights: FILE.365, FILE.30
 //
 // The rows are generated once (package rawgen) and kept in ANABRANCH_BENCHDATA. DuckDB is built once and needs a C
 // compiler; without one the parts that compare with it fail and say so.

@@ -88,8 +88,8 @@ func nightOf(ctx context.Context, a rawgen.Archive, scratch string, log *slog.Lo
 			into *computeAnswer
 		}{{"night", a.Marks, asOf, &n.whole}, {"copy", a.Marks - 1, before, &n.copy}, {"prune", a.Marks - 1, asOf, &n.prune}} {
 			r := computeRequest{Dir: a.Dir, N: x.n, AsOf: x.asOf, Scratch: scratch, Previous: previous}
-			if x.into == &n.whole {
-				r.Profile = os.Getenv("PROFILE")
+			if name := os.Getenv("PROFILE"); name != "" && x.into == &n.whole {
+				r.Profile = fmt.Sprintf("%s.%d", name, a.Marks) // both nights', of their last rounds
 			}
 			got, err := computeInChild(ctx, r)
 			if err != nil {
