@@ -8,6 +8,8 @@ import "strconv"
 //	anabranch:{e<p>}:<namespace>-<incarnation>:u:<user>
 //	anabranch:{e<p>}:<namespace>-<incarnation>:i:<item>
 //	anabranch:{e<p>}:<namespace>-<incarnation>:g
+//	anabranch:{e<p>}:<namespace>-<incarnation>:x          set: the epochs that have an index
+//	anabranch:{e<p>}:<namespace>-<incarnation>:x:<epoch>  set: what was touched in the epoch, as u:…, i:… and g
 type Keys struct {
 	// Partition of the events topic.
 	Partition int32
@@ -36,3 +38,11 @@ func (k Keys) Item(incarnation, item string) string { return k.State(incarnation
 
 // Global is the key of the partition's partial of what concerns all users, such as trending items.
 func (k Keys) Global(incarnation string) string { return k.State(incarnation) + "g" }
+
+// Epochs is the key of the set of epochs that have an index.
+func (k Keys) Epochs(incarnation string) string { return k.State(incarnation) + "x" }
+
+// Index is the key of the set of what was touched in an epoch: what follows State in the keys.
+func (k Keys) Index(incarnation string, epoch int64) string {
+	return k.State(incarnation) + "x:" + strconv.FormatInt(epoch, 10)
+}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
+	"slices"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 	lua "github.com/yuin/gopher-lua"
@@ -120,6 +123,13 @@ func (s *server) do(cmd goredis.Cmder) error {
 		}
 		cmd.SetVal(values)
 		return nil
+	case *goredis.StringSliceCmd: // SMEMBERS, SRANDMEMBER
+		members := membersOf(s.data[text(args[1])])
+		if n, ok := args[len(args)-1].(int64); ok && cmd.Name() == "srandmember" {
+			members = members[:min(len(members), int(n))]
+		}
+		cmd.SetVal(members)
+		return nil
 	case *goredis.Cmd: // EVALSHA, EVAL
 		return s.script(cmd, args)
 	}
@@ -206,6 +216,11 @@ func (s *server) call(l *lua.LState) int {
 			s.remember(l.CheckString(i))
 			delete(s.data, l.CheckString(i))
 		}
+	case "SADD", "SREM":
+		s.changeSet(l.CheckString(2), name == "SADD", func(yield func(string) bool) {
+			for i := 3; i <= l.GetTop() && yield(l.CheckString(i)); i++ {
+			}
+		})
 	default:
 		l.RaiseError("unknown command %s", name)
 	}
@@ -216,6 +231,31 @@ func (s *server) call(l *lua.LState) int {
 func (s *server) set(key, value string) {
 	s.remember(key)
 	s.data[key] = value
+}
+
+// membersOf returns the members of a set, which is kept as one string.
+func membersOf(set string) []string {
+	if set == "" {
+		return nil
+	}
+	return strings.Split(set, "\n")
+}
+
+func (s *server) changeSet(key string, add bool, members iter.Seq[string]) {
+	s.remember(key)
+	set := membersOf(s.data[key])
+	for m := range members {
+		i, found := slices.BinarySearch(set, m)
+		switch {
+		case add && !found:
+			set = slices.Insert(set, i, m)
+		case !add && found:
+			set = slices.Delete(set, i, i+1)
+		}
+	}
+	if s.data[key] = strings.Join(set, "\n"); len(set) == 0 {
+		delete(s.data, key)
+	}
 }
 
 func (s *server) remember(key string) {

@@ -198,7 +198,7 @@ func (w *world) checkStates(c *catalogue, p int32) error {
 	prefix := keys.State(fence.Incarnation)
 	for _, changed := range last.before {
 		suffix, ours := strings.CutPrefix(changed.key, prefix)
-		if last.fence != keys.Fence() || !ours {
+		if last.fence != keys.Fence() || !ours || suffix[0] == 'x' { // an index is no state
 			continue
 		}
 		plan := c.plan(map[byte]feature.Entity{'u': feature.User, 'i': feature.Item, 'g': feature.Global}[suffix[0]])

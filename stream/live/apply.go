@@ -19,10 +19,29 @@ type Blob struct {
 
 // Result is what Apply computed.
 type Result struct {
-	Blobs      []Blob // the states that changed, each once
+	Blobs      []Blob    // the states that changed, each once
+	Touched    []Touched // the states that an epoch touched first, by epoch
 	Applied    int    // events that counted
 	Duplicates int
 	Passed     int // events below the base, which only teach the duplicate rule
+}
+
+// Touched names states that were touched in an epoch for the first time.
+type Touched struct {
+	Epoch    int64
+	Suffixes []string
+}
+
+// touch notes that a record of an epoch changes the state under a suffix. Epochs never fall.
+func (r *Result) touch(s *tile.State, suffix string, epoch int64) {
+	if last, ok := s.Touched(); ok && last >= epoch {
+		return
+	}
+	if n := len(r.Touched); n == 0 || r.Touched[n-1].Epoch != epoch {
+		r.Touched = append(r.Touched, Touched{Epoch: epoch})
+	}
+	t := &r.Touched[len(r.Touched)-1]
+	t.Suffixes = append(t.Suffixes, suffix)
 }
 
 // Apply adds a judged batch to the states under Batch.Touched and returns their new encodings. The
@@ -44,6 +63,7 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 	for i := range b.events {
 		j := &b.events[i]
 		user := states[j.user]
+		r.touch(user, j.user, j.epoch)
 		duplicate := user.Recent.Seen(tile.HashID(j.event.ID), j.epoch)
 		user.Next = j.offset + 1
 		changed[j.user] = struct{}{} // the ring of recent ids changed in any case
@@ -54,6 +74,8 @@ func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, olde
 			r.Passed++ // every retained generation has taken it over
 		default:
 			r.Applied++
+			r.touch(states[j.item], j.item, j.epoch)
+			r.touch(states[globalSuffix], globalSuffix, j.epoch)
 			e.count(j, states)
 			changed[j.item], changed[globalSuffix] = struct{}{}, struct{}{}
 		}

@@ -98,8 +98,15 @@ func (d *Driven) Process(ctx context.Context, records []*kgo.Record, end int64) 
 	return d.orLose(d.o.process(ctx, records, end))
 }
 
-// Verify looks after an idle partition, as the runner does every few seconds. After an error the owner is lost.
-func (d *Driven) Verify(ctx context.Context) error { return d.orLose(d.o.verify(ctx)) }
+// Verify looks after an idle partition, as the runner does every few seconds, and trims what the floor has passed. After
+// an error the owner is lost.
+func (d *Driven) Verify(ctx context.Context) error {
+	err := d.o.verify(ctx)
+	for more := true; more && err == nil; {
+		more, err = d.o.trim(ctx)
+	}
+	return d.orLose(err)
+}
 
 func (d *Driven) orLose(err error) error {
 	if err != nil {

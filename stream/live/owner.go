@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -48,6 +49,8 @@ type owner struct {
 	retry  time.Time     // not to be recovered before
 	delay  time.Duration // the last delay, for the backoff
 	reason string        // why it is lost or halted
+
+	trimmer trimmer
 
 	end int64 // of the partition, as Kafka told it last; -1 before it did
 }
@@ -101,7 +104,7 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	if err := o.bury(ctx, batch.Letters); err != nil {
 		return err
 	}
-	if err := o.commit(ctx, batch.Next, result.Blobs); err != nil {
+	if err := o.commit(ctx, batch.Next, result); err != nil {
 		return err
 	}
 	o.cache.shrink()
@@ -185,17 +188,30 @@ func (o *owner) bury(ctx context.Context, letters []DeadLetter) error {
 	return nil
 }
 
-// commit moves the fence to next and stores the blobs, or changes nothing and says so.
-func (o *owner) commit(ctx context.Context, next Fence, blobs []Blob) error {
+// commit moves the fence to next and stores what a step computed, or changes nothing and says so.
+func (o *owner) commit(ctx context.Context, next Fence, result Result) error {
 	fence := o.fence
 	fence.Base, fence.Epoch, fence.Next = next.Base, next.Epoch, next.Next
-	writes := make([]redis.KV, len(blobs))
+	writes := make([]redis.KV, len(result.Blobs))
 	prefix := o.keys.State(fence.Incarnation)
-	for i, b := range blobs {
+	for i, b := range result.Blobs {
 		writes[i] = redis.KV{Key: prefix + b.Suffix, Value: b.Value}
 	}
+	var sets []redis.SetChange
+	for _, t := range result.Touched {
+		sets = append(sets, redis.SetChange{Key: o.keys.Index(fence.Incarnation, t.Epoch), Add: t.Suffixes},
+			redis.SetChange{Key: o.keys.Epochs(fence.Incarnation), Add: []string{strconv.FormatInt(t.Epoch, 10)}})
+	}
+	if fence.Base > o.fence.Base || fence.Epoch > o.fence.Epoch {
+		o.trimmer.due = true
+	}
+	return o.store(ctx, fence, writes, nil, sets...)
+}
+
+// store is the fenced write.
+func (o *owner) store(ctx context.Context, fence redis.Fence, writes []redis.KV, deletes []string, sets ...redis.SetChange) error {
 	o.r.metrics.roundTrips.Inc()
-	result, err := o.r.store.Commit(ctx, o.keys, o.raw, fence, writes, nil)
+	result, err := o.r.store.Commit(ctx, o.keys, o.raw, fence, writes, deletes, sets...)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func (o *owner) recover(ctx context.Context) error {
 			return err
 		}
 	}
+	o.trimmer = trimmer{due: true}
 	o.fence, o.raw = fence, raw // even where it is refused, so that the lag is told
 	return o.check(fence, l)
 }
@@ -113,7 +114,7 @@ func (o *owner) verify(ctx context.Context) error {
 		return o.mismatch(raw)
 	}
 	if f := o.engineFence(); f != o.storedFence() {
-		return o.commit(ctx, f, nil)
+		return o.commit(ctx, f, Result{})
 	}
 	return nil
 }

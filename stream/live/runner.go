@@ -89,6 +89,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.showLag()
 			check = now.Add(r.cfg.CheckEvery)
 		}
+		r.trim(ctx)
 		r.recover(ctx)
 		client.AllowRebalance()
 	}
@@ -104,6 +105,9 @@ func (r *Runner) poll(ctx context.Context, check time.Time) kgo.Fetches {
 	for _, o := range r.owners {
 		if o.phase != running && o.retry.Before(until) {
 			until = o.retry
+		}
+		if o.phase == running && o.trimmer.due {
+			until = time.Time{} // nothing waits for trimming, nor does trimming wait
 		}
 	}
 	wait := max(until.Sub(r.cfg.Clock()), time.Millisecond)
@@ -161,6 +165,20 @@ func (r *Runner) verify(ctx context.Context) {
 			o.lose(err)
 			r.client.PauseFetchPartitions(r.named(o.partition))
 		}
+	}
+}
+
+// trim does one slice of one partition, so that the others' records do not wait for long.
+func (r *Runner) trim(ctx context.Context) {
+	for _, o := range r.each(running) {
+		if !o.trimmer.due {
+			continue
+		}
+		if _, err := o.trim(ctx); err != nil && ctx.Err() == nil {
+			o.lose(err)
+			r.client.PauseFetchPartitions(r.named(o.partition))
+		}
+		return
 	}
 }
 

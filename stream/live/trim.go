@@ -1,0 +1,123 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/anabranch/anabranch/infra/redis"
+)
+
+// trimSlice is how many states one slice of trimming looks at. The script that stores its outcome keeps the server
+// busy for about 2 µs a state.
+const trimSlice = 256
+
+// trimmer removes what idle users and items have left behind: once every retained generation has taken over an
+// epoch (the fence's base has risen above it), its buckets serve nobody, and a state of nothing else is deleted. Active
+// states lose theirs whenever they are written; the idle ones are found by an index, a set a partition and epoch of
+// the states that were touched in it, which the fenced commits keep.
+//
+// An epoch is trimmed when base and the epoch before the current one lie above it, since the duplicate rule needs the
+// ids of the preceding epoch. It is done in slices by the partition's owner, between batches, each through the fenced
+// script: so a state is never written behind the back of its owner, and a crash leaves the rest to the next one.
+type trimmer struct {
+	due    bool    // there may be epochs to trim
+	epochs []int64 // that have an index and are to be trimmed, ascending; empty: look
+}
+
+// trimmable reports whether an epoch may be trimmed under a fence.
+func trimmable(f redis.Fence, epoch int64) bool { return epoch < f.Base && epoch < f.Epoch-1 }
+
+// trim does one slice. It reports whether there may be more to do.
+func (o *owner) trim(ctx context.Context) (more bool, err error) {
+	if !o.trimmer.due {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
+	defer cancel()
+	if len(o.trimmer.epochs) == 0 {
+		if o.trimmer.epochs, err = o.indexed(ctx); err != nil || len(o.trimmer.epochs) == 0 {
+			o.trimmer.due = err != nil
+			return false, err
+		}
+	}
+	epoch := o.trimmer.epochs[0]
+	o.r.metrics.roundTrips.Inc()
+	suffixes, err := o.r.store.Sample(ctx, o.keys.Index(o.fence.Incarnation, epoch), trimSlice)
+	if err != nil {
+		return false, fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
+	}
+	if len(suffixes) == 0 {
+		o.trimmer.epochs = o.trimmer.epochs[1:]
+		return true, o.store(ctx, o.fence, nil, nil, redis.SetChange{
+			Key: o.keys.Epochs(o.fence.Incarnation), Remove: []string{strconv.FormatInt(epoch, 10)},
+		})
+	}
+	return true, o.trimStates(ctx, epoch, suffixes)
+}
+
+// indexed returns the epochs that have an index and may be trimmed.
+func (o *owner) indexed(ctx context.Context) ([]int64, error) {
+	o.r.metrics.roundTrips.Inc()
+	members, err := o.r.store.Members(ctx, o.keys.Epochs(o.fence.Incarnation))
+	if err != nil {
+		return nil, fmt.Errorf("trim partition %d: %w", o.partition, err)
+	}
+	var epochs []int64
+	for _, m := range members {
+		epoch, err := strconv.ParseInt(m, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("trim partition %d: %q is among its epochs, which are numbers", o.partition, m)
+		}
+		if trimmable(o.fence, epoch) {
+			epochs = append(epochs, epoch)
+		}
+	}
+	slices.Sort(epochs)
+	return epochs, nil
+}
+
+// trimStates takes states out of an epoch's index, without what they hold below the base.
+func (o *owner) trimStates(ctx context.Context, epoch int64, suffixes []string) error {
+	prefix := o.keys.State(o.fence.Incarnation)
+	keys := make([]string, len(suffixes))
+	for i, suffix := range suffixes {
+		keys[i] = prefix + suffix
+	}
+	o.r.metrics.roundTrips.Inc()
+	blobs, err := o.r.store.LoadBlobs(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
+	}
+	var writes []redis.KV
+	var deletes []string
+	for i, suffix := range suffixes {
+		blob, empty, err := o.engine.Trim(o.storedFence(), suffix, blobs[i])
+		switch {
+		case err != nil:
+			return fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
+		case empty && blobs[i] != nil:
+			deletes = append(deletes, keys[i])
+		case blob != nil:
+			writes = append(writes, redis.KV{Key: keys[i], Value: blob})
+		}
+	}
+	return o.store(ctx, o.fence, writes, deletes, redis.SetChange{Key: o.keys.Index(o.fence.Incarnation, epoch), Remove: suffixes})
+}
+
+// Trim returns an encoded state without what serves nobody under a fence: empty when nothing is left, nil when there
+// is nothing to drop.
+func (e *Engine) Trim(f Fence, suffix string, blob []byte) (trimmed []byte, empty bool, err error) {
+	plan := e.planOf(suffix)
+	clean, empty, err := plan.Forgettable(blob, f.Base, f.Epoch)
+	if err != nil || clean || empty {
+		return nil, empty, err
+	}
+	s, err := plan.DecodeState(blob)
+	if err != nil {
+		return nil, false, err
+	}
+	s.Forget(f.Base, f.Epoch)
+	return e.codecs[plan].AppendState(nil, s), false, nil
+}
