@@ -52,8 +52,12 @@ func newMaterializeSQL(c feature.Catalogue, a rawgen.Archive, asOf int64) (*mate
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range tables {
-			m.create(string(e), t.Name, asOf, t.SQL)
+		for i, t := range tables {
+			if e != feature.User || !strings.HasSuffix(t.Name, "_lifetime") {
+				m.create(string(e), t.Name, asOf, t.SQL)
+			} else if err := m.createInParts(c, e, i, asOf, int64(a.Params.Rows)); err != nil {
+				return nil, err
+			}
 		}
 		text, names, err := factsSQL(c, e, asOf, tables)
 		if err != nil {
@@ -70,6 +74,30 @@ func (m *materializeSQL) create(phase, table string, asOf int64, query string) {
 	query = strings.ReplaceAll(query, d.Param("cut_epoch"), "CAST(NULL AS BIGINT)")
 	m.phases = append(m.phases, phase)
 	m.statements = append(m.statements, "CREATE TEMP TABLE "+table+" AS\n"+query)
+}
+
+// duckdbPart is how many rows DuckDB aggregates at once into the table of all time, which holds the latest events of every
+// user: with 16 GB it ran out of memory at 50 million.
+const duckdbPart = 12_500_000
+
+// createInParts creates the i-th table of an entity, a part of the users at a time.
+func (m *materializeSQL) createInParts(c feature.Catalogue, e feature.Entity, i int, asOf, rows int64) error {
+	parts := max(1, rows/duckdbPart)
+	for part := range parts {
+		source := "events"
+		if parts > 1 {
+			source = fmt.Sprintf("(SELECT * FROM events WHERE hash(user_id) %% %d = %d)", parts, part)
+		}
+		tables, err := sql.Tiles(sql.DuckDB(), c, e, sql.Source{Table: source, Distinct: true})
+		if err != nil {
+			return err
+		}
+		m.create(string(e), tables[i].Name, asOf, tables[i].SQL)
+		if last := len(m.statements) - 1; part > 0 {
+			m.statements[last] = strings.Replace(m.statements[last], "CREATE TEMP TABLE "+tables[i].Name+" AS", "INSERT INTO "+tables[i].Name, 1)
+		}
+	}
+	return nil
 }
 
 func (m *materializeSQL) check(query string, names ...string) {
