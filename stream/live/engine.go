@@ -59,9 +59,9 @@ type Record struct {
 
 // DeadLetter is an invalid record: its offset is its identity within the partition.
 type DeadLetter struct {
-	Offset     int64
-	Rejection  *event.Rejection
-	Key, Value []byte
+	Offset    int64
+	Rejection *event.Rejection
+	Record    event.Record
 }
 
 // Batch is what Judge made of some records.
@@ -107,11 +107,10 @@ func (e *Engine) Judge(f Fence, records []Record) Batch {
 			marks.Count(strconv.FormatInt(r.Mark, 10))
 			continue
 		}
-		ev, rejection := e.validity.Check(event.Record{
-			Key: r.Key, Value: r.Value, ContentType: r.ContentType, Partition: e.partition, LogTime: r.LogTime,
-		})
+		record := event.Record{Key: r.Key, Value: r.Value, ContentType: r.ContentType, Partition: e.partition, LogTime: r.LogTime}
+		ev, rejection := e.validity.Check(record)
 		if rejection != nil {
-			b.Letters = append(b.Letters, DeadLetter{r.Offset, rejection, r.Key, r.Value})
+			b.Letters = append(b.Letters, DeadLetter{r.Offset, rejection, record})
 			continue
 		}
 		b.Newest = max(b.Newest, r.LogTime)

@@ -180,7 +180,7 @@ func (o *owner) bury(ctx context.Context, letters []DeadLetter) error {
 	records := make([]*kgo.Record, len(letters))
 	for i, l := range letters {
 		position := event.Position{TopicID: o.fence.TopicID, Partition: o.partition, Offset: l.Offset}
-		records[i] = deadletter.FromLog(o.r.cfg.DeadLettersTopic, position, l.Rejection, l.Key, l.Value)
+		records[i] = deadletter.FromLog(o.r.cfg.DeadLettersTopic, position, l.Rejection, l.Record)
 	}
 	if err := o.r.log.Bury(ctx, records); err != nil {
 		return fmt.Errorf("write %d dead letters of partition %d: %w", len(letters), o.partition, err)

@@ -1,20 +1,53 @@
-// Package env installs and starts the real servers that the integration tests talk to: Apache Kafka
-// (one KRaft node), Redis, an S3 server (versitygw); it finds a Chromium and builds the oracles of SQL.
+// Package env installs and starts the real servers that the integration tests talk to, and lets a test
+// break them one by one.
 //
 // Every server gets free ports on 127.0.0.1, a folder of its own below a temporary one, and a
 // process group of its own, which ends with the server. Nothing listens on another interface, and
-// nothing is shared with servers that already run on the machine.
+// nothing is shared with servers that already run on the machine. Servers are stopped by process id.
 //
-//	set, err := env.Start(ctx, env.Config{Log: log}, env.Names())
+//	set, err := env.Start(ctx, env.Config{Log: log}, env.Defaults())
 //	defer set.Stop()
 //	cmd.Env = append(os.Environ(), set.Environ()...)
+//
+// # Parts
+//
+// Each part is ready when Start returns. The variable tells tests where it is.
+//
+//	part            variable                      what runs                                          alone by
+//	kafka           ANABRANCH_TEST_KAFKA          Apache Kafka, one KRaft node                       StartKafka
+//	redis           ANABRANCH_TEST_REDIS          redis-server, AOF everysec, noeviction             StartRedis
+//	s3              ANABRANCH_TEST_S3             versitygw on a folder                              StartS3
+//	chromium        ANABRANCH_TEST_CHROMIUM       nothing: an executable                             FindChromium
+//	oracles         ANABRANCH_ORACLE_…            nothing: executables                               BuildOracles
+//	redis-replica   ANABRANCH_TEST_REDIS_REPLICA  a replica of the set's redis, in sync              StartRedisReplica
+//	redis-cluster   ANABRANCH_TEST_REDIS_CLUSTER  3 masters, cluster_state:ok on each                StartRedisCluster
+//
+// The last two are not among the [Defaults]: few tests need them, and those start their own. A TCP proxy
+// with faults to put in front of any of them is scripts/testenv/proxy; it lives in the test's process.
 //
 // What is missing is installed: Debian packages by apt-get when the user is root, the Kafka jars by
 // Maven and versitygw by `go install` into Config.Cache, where the next run finds them. Where that
 // is not possible the error says what to install. Linux and macOS; of the Debian packages, only on
 // Debian and its relatives.
 //
-// A test that wants a broker of its own, to kill it, calls [StartKafka] and so on directly.
+// # Servers of a test's own
+//
+// The shared servers are never harmed. A test that breaks a server starts its own, whatever the variables
+// say (package need does this for a test, skips where it must, and stops them at the end):
+//
+//	set := need.Own(t, "kafka", "redis", "redis-replica", "s3")
+//	server := set.Server("redis")
+//
+//	server.Addr                            // host:port, the same after a restart
+//	server.Dir()                           // configuration, data, log
+//	server.Kill()                          // SIGKILL, and waits until the process is gone
+//	server.Start(ctx)                      // on the same port and data; returns when it answers
+//	server.Restart(ctx)                    // Kill and Start
+//	server.Pause(), server.Resume()        // SIGSTOP, SIGCONT
+//	env.LoseTail(server, 4096)             // a killed redis forgets the last bytes of its AOF, as if the machine had failed
+//
+// The nodes of a cluster are the servers redis-cluster-1 to -3; [StartRedisCluster] returns them with
+// [RedisCluster.MoveSlot].
 package env
 
 import (

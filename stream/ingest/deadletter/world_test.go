@@ -1,0 +1,169 @@
+package deadletter_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/stream/ingest/deadletter"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const partitions = 3
+
+var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// world is a broker with the topics.
+type world struct {
+	t      *testing.T
+	client *kgo.Client
+	log    deadletter.Log
+	next   int64 // offset of the next letter's position
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	e, err := kafka.StartEmbedded(kafka.EmbeddedConfig{})
+	must(t, err)
+	t.Cleanup(func() { _ = e.Close() })
+	w := &world{t: t}
+	w.client, err = kafka.Dial([]string{e.Addr()}, nil, kafka.Local())
+	must(t, err)
+	t.Cleanup(w.client.Close)
+	topics, err := kafka.EnsureTopics(t.Context(), w.client, kafka.Spec{Partitions: partitions})
+	must(t, err)
+	w.log = deadletter.Log{Seeds: []string{e.Addr()}, Topics: topics, Client: []kgo.Opt{kafka.Local()}}
+	return w
+}
+
+func (w *world) replayer() deadletter.Replayer {
+	return deadletter.Replayer{Log: w.log, Now: func() time.Time { return now }, Batch: 2}
+}
+
+// bury writes the letter of a record of the events topic and returns its position.
+func (w *world) bury(why *event.Rejection, r event.Record) event.Position {
+	w.t.Helper()
+	p := event.Position{TopicID: kafka.HexID(w.log.Topics.EventsID), Partition: r.Partition, Offset: w.next}
+	w.next++
+	w.buryAt(p, why, r)
+	return p
+}
+
+func (w *world) buryAt(p event.Position, why *event.Rejection, r event.Record) {
+	w.t.Helper()
+	must(w.t, w.client.ProduceSync(w.t.Context(), deadletter.FromLog("events.dlq", p, why, r)).FirstErr())
+}
+
+// wrongKey is a rejection of an event that is sound in itself.
+var wrongKey = &event.Rejection{Reason: event.ReasonKey, Field: "key", Value: "u-secret", Accepted: "its user_id"}
+
+// payload is a sound event.
+func payload(user string, n int) []byte {
+	return fmt.Appendf(nil, `{"event_id":"e%d","user_id":%q,"item_id":"i1","type":"view","event_time":"2026-11-20T10:00:00Z"}`, n, user)
+}
+
+// buryMany buries n letters that a replay cures.
+func (w *world) buryMany(n int) []event.Position {
+	w.t.Helper()
+	var all []event.Position
+	for i := range n {
+		all = append(all, w.bury(wrongKey, event.Record{Key: []byte("wrong"), Value: payload(fmt.Sprint("u", i), int(w.next)), Partition: 1}))
+	}
+	return all
+}
+
+// committed reads the committed records of a topic.
+func (w *world) committed(topic string) []*kgo.Record {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	ends, err := kafka.EndOffsets(ctx, w.client, topic)
+	must(w.t, err)
+	reader, err := kafka.Dial(w.log.Seeds, nil, kafka.Local(), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords())
+	must(w.t, err)
+	defer reader.Close()
+	var found []*kgo.Record
+	for p, end := range ends {
+		if end == 0 {
+			delete(ends, p)
+		}
+	}
+	for len(ends) > 0 {
+		fetches := reader.PollFetches(ctx)
+		must(w.t, fetches.Err())
+		for _, r := range fetches.Records() {
+			if r.Offset+1 >= ends[r.Partition] {
+				delete(ends, r.Partition)
+			}
+			if !r.Attrs.IsControl() {
+				found = append(found, r)
+			}
+		}
+	}
+	return found
+}
+
+// superseded counts the replayed records of every position.
+func (w *world) superseded() map[string]int {
+	w.t.Helper()
+	found := map[string]int{}
+	for _, r := range w.committed("events") {
+		found[header(r, deadletter.HeaderSupersedes)]++
+	}
+	return found
+}
+
+// checkOnce requires that every position was replayed once, and nothing else.
+func (w *world) checkOnce(positions ...event.Position) {
+	w.t.Helper()
+	found := w.superseded()
+	for _, p := range positions {
+		if n := found[deadletter.FormatPosition(p)]; n != 1 {
+			w.t.Errorf("%s was replayed %d times", deadletter.FormatPosition(p), n)
+		}
+	}
+	if len(found) != len(positions) {
+		w.t.Errorf("%d positions were replayed, want %d", len(found), len(positions))
+	}
+}
+
+// replay runs a replayer and returns what it reported.
+func (w *world) replay(r deadletter.Replayer, f deadletter.Filter) []deadletter.Outcome {
+	w.t.Helper()
+	var all []deadletter.Outcome
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	must(w.t, r.Replay(ctx, f, func(o deadletter.Outcome) error { all = append(all, o); return nil }))
+	return all
+}
+
+// letters returns what the topic holds.
+func (w *world) letters(f deadletter.Filter) []deadletter.Letter {
+	w.t.Helper()
+	var all []deadletter.Letter
+	must(w.t, w.log.Letters(w.t.Context(), f, func(l deadletter.Letter) error { all = append(all, l); return nil }))
+	return all
+}
+
+func header(r *kgo.Record, name string) string {
+	i := slices.IndexFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == name })
+	if i < 0 {
+		return ""
+	}
+	return string(r.Headers[i].Value)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
