@@ -1,5 +1,6 @@
 // Package mark closes epochs: it allocates marks, writes them into every partition of the events
-// topic, and waits until the archive has reached them (DESIGN §3).
+// topic, and waits until the archive has reached them (DESIGN §3). Closer.Write writes a mark without
+// waiting, and Closer.Inspect tells where all of them lie.
 //
 // A mark exists from the moment its object is put; everything after that can be repeated by anybody.
 // Close therefore serves both the first call for a label and the one that finds what a crash left:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
@@ -34,10 +35,11 @@ func date(day int) time.Time { return time.Date(2026, 11, day+1, 0, 0, 0, 0, tim
 
 // world is a broker, a bucket and, where started, an archiver between them.
 type world struct {
-	t      *testing.T
-	bucket *bucket.Bucket
-	closer mark.Closer
-	client *kgo.Client
+	t       *testing.T
+	bucket  *bucket.Bucket
+	closer  mark.Closer
+	client  *kgo.Client
+	cluster *kfake.Cluster
 }
 
 func newWorld(t *testing.T) *world {
@@ -47,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = e.Close() })
 	b, err := filebucket.Open(t.TempDir())
 	must(t, err)
-	w := &world{t: t, bucket: b}
+	w := &world{t: t, bucket: b, cluster: e.Cluster()}
 	w.client, err = kafka.Dial([]string{e.Addr()}, nil, kafka.Local())
 	must(t, err)
 	t.Cleanup(w.client.Close)

@@ -25,13 +25,13 @@ func (c Closer) write(ctx context.Context, n int64) error {
 		return err
 	}
 	defer client.Close()
-	counted, err := c.counted(ctx, client)
+	s, err := c.counted(ctx, client)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for p, last := range counted {
-		g.Go(func() error { return c.writePartition(ctx, client, p, last+1, n) })
+	for p, counter := range s.counters {
+		g.Go(func() error { return c.writePartition(ctx, client, p, counter.Epoch+1, n) })
 	}
 	return g.Wait()
 }
@@ -54,9 +54,9 @@ func (c Closer) writePartition(ctx context.Context, client *kgo.Client, p int32,
 	return nil
 }
 
-// counted returns the last mark that counts in every partition. Up to where the archive reaches its
-// indexes tell; the rest of the log is read.
-func (c Closer) counted(ctx context.Context, client *kgo.Client) (map[int32]int64, error) {
+// counted returns which marks count in every partition. Up to where the archive reaches its indexes
+// tell; the rest of the log is read.
+func (c Closer) counted(ctx context.Context, client *kgo.Client) (*scan, error) {
 	tails, err := archive.Tails(ctx, c.Bucket, kafka.HexID(c.Topics.EventsID), c.Topics.Partitions)
 	if err != nil {
 		return nil, err
@@ -75,17 +75,14 @@ func (c Closer) counted(ctx context.Context, client *kgo.Client) (map[int32]int6
 		}
 		fetches.EachRecord(s.record)
 	}
-	counted := make(map[int32]int64, len(s.counters))
-	for p, counter := range s.counters {
-		counted[p] = counter.Epoch
-	}
-	return counted, nil
+	return s, nil
 }
 
 // scan counts marks from where the archive ends to where the log ended at the start.
 type scan struct {
 	counters map[int32]*model.Counter
-	pending  map[int32]int64 // the offset to reach, of the partitions that have not
+	cuts     map[int64]model.Cut // where the marks lie that were met, by number
+	pending  map[int32]int64     // the offset to reach, of the partitions that have not
 }
 
 func (c Closer) startScan(ctx context.Context, client *kgo.Client, tails []archive.Tail) (*scan, error) {
@@ -97,7 +94,7 @@ func (c Closer) startScan(ctx context.Context, client *kgo.Client, tails []archi
 	if err != nil {
 		return nil, api.Errorf(api.Unavailable, "look for marks: %w", err)
 	}
-	s := &scan{counters: map[int32]*model.Counter{}, pending: map[int32]int64{}}
+	s := &scan{counters: map[int32]*model.Counter{}, cuts: map[int64]model.Cut{}, pending: map[int32]int64{}}
 	from := map[int32]kgo.Offset{}
 	for i, tail := range tails {
 		p := int32(i)
@@ -117,8 +114,11 @@ func (c Closer) startScan(ctx context.Context, client *kgo.Client, tails []archi
 }
 
 func (s *scan) record(r *kgo.Record) {
-	if n, isMark := kafka.MarkNumber(r); isMark {
-		s.counters[r.Partition].Count(strconv.FormatInt(n, 10))
+	if n, isMark := kafka.MarkNumber(r); isMark && s.counters[r.Partition].Count(strconv.FormatInt(n, 10)) {
+		if s.cuts[n] == nil {
+			s.cuts[n] = model.Cut{}
+		}
+		s.cuts[n][r.Partition] = r.Offset
 	}
 	if end, waiting := s.pending[r.Partition]; waiting && r.Offset+1 >= end {
 		delete(s.pending, r.Partition)
