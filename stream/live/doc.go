@@ -29,6 +29,13 @@
 // the middle of a step. Should two owners meet nevertheless, the fence lets exactly one of them
 // commit a position and sends the other one back.
 //
+// # Trimming
+//
+// When every retained generation has taken over an epoch, the floor rises above it and the fence's base follows. States
+// that are written lose their older buckets by the way; those of idle users and items are found through an index of what
+// each epoch touched, which the commits keep, and are rewritten or deleted by the partition's owner in fenced slices between
+// its batches (trim.go). Serving with an older generation sees the base and says degraded.
+//
 // # Invariants
 //
 //   - Dead letters are acknowledged by Kafka before the fence moves past their records; a crash in
