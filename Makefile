@@ -92,6 +92,10 @@ golden: ## Rewrite the golden files, to be read in git diff
 	[ -n "$$dirs" ] || { echo "no package has golden files"; exit 0; }; \
 	CGO_ENABLED=0 $(GO) test $$dirs -update; git status --short
 
+.PHONY: generate
+generate: ## Write the generated code (Protobuf), with the generators that scripts/tools pins
+	$(GO) run -C scripts/tools ./protogen ../.. schemas/event/event.proto
+
 .PHONY: clean
 clean: ## Remove built binaries
 	rm -rf bin

@@ -29,7 +29,7 @@ func TestCheckRejects(t *testing.T) {
 	place := record(good)
 	place.Partition = (place.Partition + 1) % 4
 	codec := record(good)
-	codec.ContentType = "application/x-protobuf"
+	codec.ContentType = "application/avro"
 	for _, c := range []struct {
 		name   string
 		rec    Record
@@ -193,4 +193,22 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(d)
 		}
 	})
+}
+
+// TestPrintable: every byte at every place of a text.
+func TestPrintable(t *testing.T) {
+	for n := range 20 {
+		if s := strings.Repeat("~ ", 10)[:n]; !printable(s) {
+			t.Errorf("%q is not printable", s)
+		}
+		for i := range n {
+			for c := range 256 {
+				b := []byte(strings.Repeat("a", n))
+				b[i] = byte(c)
+				if got := printable(string(b)); got != (c >= 0x20 && c < 0x7f) {
+					t.Fatalf("%q: %v", b, got)
+				}
+			}
+		}
+	}
 }

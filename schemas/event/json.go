@@ -19,9 +19,27 @@ var canonical = json.Deterministic(true)
 
 // Decode reads an event from a record's value. It judges syntax and types only; see Event.Check.
 func Decode(contentType string, value []byte) (Event, *Rejection) {
-	if contentType != "" && contentType != ContentTypeJSON {
-		return Event{}, reject(ReasonMalformed, "content-type", contentType, "application/json is accepted")
+	e, _, rej := decodeEvent(contentType, value, nil)
+	return e, rej
+}
+
+// decodeEvent is Decode. clean says that the entries of context and properties are known to be valid.
+func decodeEvent(contentType string, value []byte, t *Texts) (e Event, clean bool, rej *Rejection) {
+	switch contentType {
+	case "", ContentTypeJSON:
+		if e, ok := scanEvent(value, t); ok {
+			return e, true, nil
+		}
+		e, rej = decodeStrict(value)
+		return e, false, rej
+	case ContentTypeProtobuf:
+		return decodeProtobuf(value, t)
 	}
+	return Event{}, false, reject(ReasonMalformed, "content-type", contentType, ContentTypeJSON+" and "+ContentTypeProtobuf+" are accepted")
+}
+
+// decodeStrict is the judge of what JSON is an event; scanEvent is its fast path.
+func decodeStrict(value []byte) (Event, *Rejection) {
 	var e Event
 	if rej := decode(value, &e); rej != nil {
 		return Event{}, rej
@@ -75,9 +93,16 @@ func checkKey(key []byte, field, id string) *Rejection {
 	return reject(ReasonKey, "key", fmt.Sprintf("%q", clip(string(key))), "the record's key must be its "+field)
 }
 
+func recordSize(value []byte) *Rejection {
+	if len(value) <= MaxRecordBytes {
+		return nil
+	}
+	return reject(ReasonTooLarge, "record", "", fmt.Sprintf("%d bytes; at most %d are accepted", len(value), MaxRecordBytes))
+}
+
 func decode(value []byte, into any) *Rejection {
-	if len(value) > MaxRecordBytes {
-		return reject(ReasonTooLarge, "record", "", fmt.Sprintf("%d bytes; at most %d are accepted", len(value), MaxRecordBytes))
+	if rej := recordSize(value); rej != nil {
+		return rej
 	}
 	if len(bytes.TrimSpace(value)) == 0 {
 		return reject(ReasonMalformed, "record", "", "empty; a JSON object is required")

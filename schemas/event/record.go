@@ -9,8 +9,11 @@ const MarkHeader = "anabranch-mark"
 // ContentTypeHeader names the codec of a record's value. Absent means JSON.
 const ContentTypeHeader = "content-type"
 
-// ContentTypeJSON is the only content type understood today.
-const ContentTypeJSON = "application/json"
+// The content types of an event, which are compared byte by byte.
+const (
+	ContentTypeJSON     = "application/json"
+	ContentTypeProtobuf = "application/x-protobuf"
+)
 
 // Record is what a log tells of one record of the events topic, marks excepted.
 type Record struct {
@@ -25,15 +28,16 @@ type Record struct {
 // that ingest, stream, archive and batch agree by (ValidatorVersion numbers its rules).
 type Validity struct {
 	Partitions int32
+	Texts      *Texts // optional: shares texts between the events of one goroutine
 }
 
 // Check decodes and judges one record. It returns the event, or the reason why it is invalid.
 func (v Validity) Check(r Record) (Event, *Rejection) {
-	e, rej := Decode(r.ContentType, r.Value)
-	if rej != nil {
-		return Event{}, rej
+	e, clean, rej := decodeEvent(r.ContentType, r.Value, v.Texts)
+	if rej == nil {
+		rej = e.check(clean)
 	}
-	if rej := e.Check(); rej != nil {
+	if rej != nil {
 		return Event{}, rej
 	}
 	if string(r.Key) != e.UserID {

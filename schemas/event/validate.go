@@ -56,6 +56,8 @@ func CheckID(field, id string) *Rejection {
 		return reject(ReasonRequired, field, "", "a text of 1 to 256 bytes is required")
 	case len(id) > MaxIDBytes:
 		return reject(ReasonTooLarge, field, id, "at most 256 bytes are accepted")
+	case printable(id):
+		return nil
 	case !utf8.ValidString(id):
 		return reject(ReasonRange, field, strings.ToValidUTF8(id, "?"), "only UTF-8 is accepted")
 	}
@@ -67,20 +69,33 @@ func CheckID(field, id string) *Rejection {
 	return nil
 }
 
-// Check judges everything about the event that does not depend on its place in the log.
-// It returns nil for a well-formed event.
-func (e *Event) Check() *Rejection {
-	for _, f := range [...]struct{ name, id string }{
-		{"event_id", e.ID}, {"user_id", e.UserID}, {"item_id", e.ItemID},
-	} {
-		if r := CheckID(f.name, f.id); r != nil {
-			return r
+// printable reports whether s is ASCII without control characters, as most ids are.
+func printable(s string) bool {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 | // one load
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		deleted := w ^ 0x7f*everyByte
+		if ((w-0x20*everyByte)&^w|(deleted-everyByte)&^deleted|w)&highBits != 0 {
+			return false
 		}
 	}
-	if e.SessionID != "" {
-		if r := CheckID("session_id", e.SessionID); r != nil {
-			return r
+	for ; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f {
+			return false
 		}
+	}
+	return true
+}
+
+// Check judges everything about the event that does not depend on its place in the log.
+// It returns nil for a well-formed event.
+func (e *Event) Check() *Rejection { return e.check(false) }
+
+// check is Check; clean says that the entries of the maps are known to be valid.
+func (e *Event) check(clean bool) *Rejection {
+	if r := e.checkIDs(); r != nil {
+		return r
 	}
 	if r := checkType(e.Type); r != nil {
 		return r
@@ -91,10 +106,28 @@ func (e *Event) Check() *Rejection {
 	if e.Time < MinEventTime {
 		return reject(ReasonTime, "event_time", fmt.Sprint(int64(e.Time)), "1970-01-02T00:00:00Z or later is required")
 	}
-	if r := e.checkMaps(); r != nil {
-		return r
+	if !clean {
+		if r := e.checkMaps(); r != nil {
+			return r
+		}
 	}
 	return e.checkStamp()
+}
+
+func (e *Event) checkIDs() *Rejection {
+	if r := CheckID("event_id", e.ID); r != nil {
+		return r
+	}
+	if r := CheckID("user_id", e.UserID); r != nil {
+		return r
+	}
+	if r := CheckID("item_id", e.ItemID); r != nil {
+		return r
+	}
+	if e.SessionID == "" {
+		return nil
+	}
+	return CheckID("session_id", e.SessionID)
 }
 
 func (e *Event) checkStamp() *Rejection {
@@ -130,12 +163,25 @@ func (e *Event) checkMaps() *Rejection {
 	if len(e.Context) > MaxEntries {
 		return reject(ReasonTooLarge, "context", fmt.Sprint(len(e.Context)), "at most 64 entries are accepted")
 	}
-	for k, v := range e.Context {
-		if r := checkEntry("context", k, v); r != nil {
-			return r
-		}
+	if r := firstOf(e.Context, func(k, v string) *Rejection { return checkEntry("context", k, v) }); r != nil {
+		return r
 	}
 	return checkAttributes("properties", e.Properties, false)
+}
+
+// firstOf judges the entries of a map and returns the rejection of the least key that has one, so that
+// all who judge a record give the same reason.
+func firstOf[V any](m map[string]V, judge func(k string, v V) *Rejection) (first *Rejection) {
+	var least string
+	for k, v := range m {
+		if first != nil && k > least {
+			continue
+		}
+		if r := judge(k, v); r != nil {
+			least, first = k, r
+		}
+	}
+	return first
 }
 
 // checkAttributes judges a map of scalars; lists of texts are accepted where lists is true.
@@ -143,21 +189,27 @@ func checkAttributes(field string, m map[string]any, lists bool) *Rejection {
 	if len(m) > MaxEntries {
 		return reject(ReasonTooLarge, field, fmt.Sprint(len(m)), "at most 64 entries are accepted")
 	}
-	for k, v := range m {
+	return firstOf(m, func(k string, v any) *Rejection {
 		if r := checkEntry(field, k, v); r != nil {
 			return r
 		}
-		list, isList := v.([]any)
-		if isList && !lists {
-			return reject(ReasonRange, field+"."+k, "[…]", "a text, a finite number, true or false is required")
+		if list, isList := v.([]any); isList {
+			return checkList(field+"."+k, list, lists)
 		}
-		if len(list) > MaxEntries {
-			return reject(ReasonTooLarge, field+"."+k, fmt.Sprint(len(list)), "at most 64 entries are accepted")
-		}
-		for _, x := range list {
-			if s, ok := x.(string); !ok || checkText(field, s) != nil {
-				return reject(ReasonRange, field+"."+k, fmt.Sprint(x), "a list of texts of at most 1024 bytes is required")
-			}
+		return nil
+	})
+}
+
+func checkList(name string, list []any, accepted bool) *Rejection {
+	if !accepted {
+		return reject(ReasonRange, name, "[…]", "a text, a finite number, true or false is required")
+	}
+	if len(list) > MaxEntries {
+		return reject(ReasonTooLarge, name, fmt.Sprint(len(list)), "at most 64 entries are accepted")
+	}
+	for _, x := range list {
+		if s, ok := x.(string); !ok || !textFits(s) {
+			return reject(ReasonRange, name, fmt.Sprint(x), "a list of texts of at most 1024 bytes is required")
 		}
 	}
 	return nil
@@ -167,20 +219,24 @@ func checkEntry(field, key string, v any) *Rejection {
 	if key == "" || len(key) > MaxKeyBytes || !utf8.ValidString(key) {
 		return reject(ReasonRange, field, strings.ToValidUTF8(key, "?"), "keys of 1 to 64 bytes of UTF-8 are required")
 	}
-	name := field + "." + key
 	switch x := v.(type) {
 	case string:
-		return checkText(name, x)
+		if !textFits(x) {
+			return checkText(field+"."+key, x)
+		}
 	case float64:
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return reject(ReasonRange, name, fmt.Sprint(x), "a finite number is required")
+			return reject(ReasonRange, field+"."+key, fmt.Sprint(x), "a finite number is required")
 		}
 	case bool, []any:
 	default:
-		return reject(ReasonRange, name, fmt.Sprintf("%v", v), "a text, a finite number, true or false is required")
+		return reject(ReasonRange, field+"."+key, fmt.Sprintf("%v", v), "a text, a finite number, true or false is required")
 	}
 	return nil
 }
+
+// textFits reports what checkText explains.
+func textFits(s string) bool { return len(s) <= MaxTextBytes && utf8.ValidString(s) }
 
 func checkText(field, s string) *Rejection {
 	if len(s) > MaxTextBytes {
