@@ -3,9 +3,11 @@
 //	testenv run [--only kafka,redis,s3,chromium,oracles] -- COMMAND [ARG…]
 //	testenv install [--only …]
 //
+// Of the parts, redis-replica and redis-cluster run only where --only names them.
+//
 // run installs what is missing, starts the servers on free loopback ports, exports their addresses
 // (ANABRANCH_TEST_KAFKA, ANABRANCH_TEST_REDIS, ANABRANCH_TEST_S3 with AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY, ANABRANCH_TEST_CHROMIUM, ANABRANCH_ORACLE_…), runs COMMAND, stops the servers and exits with
+// AWS_SECRET_ACCESS_KEY, and so on: the list is in package env), runs COMMAND, stops the servers and exits with
 // COMMAND's code. A variable that is already set keeps its value, and its server is not started.
 // `testenv run -- bash` gives a shell beside running servers.
 //
@@ -64,7 +66,7 @@ func parse(args []string) (options, error) {
 	}
 	flags := flag.NewFlagSet("testenv", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	only := flags.String("only", strings.Join(env.Names(), ","), "")
+	only := flags.String("only", strings.Join(env.Defaults(), ","), "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return options{}, usageError{err.Error()}
 	}

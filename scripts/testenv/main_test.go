@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 		names   string // "" = the line is refused
 		command string
 	}{
-		{"run -- go test ./...", strings.Join(env.Names(), ","), "go test ./..."},
+		{"run -- go test ./...", strings.Join(env.Defaults(), ","), "go test ./..."},
 		{"run --only redis,s3 -- make x", "redis,s3", "make x"},
 		{"run --only redis -- cmd --only x", "redis", "cmd --only x"},
 		{"install --only kafka", "kafka", ""},

@@ -46,33 +46,33 @@
 //	server.Pause(), server.Resume()        // SIGSTOP, SIGCONT
 //	env.LoseTail(server, 4096)             // a killed redis forgets the last bytes of its AOF, as if the machine had failed
 //
+//	set.Server("redis-replica")            // REPLICAOF NO ONE promotes it
+//
+// What stands behind a proxy is started alone: StartRedisReplica(ctx, need.OwnConfig(t), p.Addr()) lags as
+// the proxy says; [StartKafkaBehind] sends clients to the proxy; [StartRedisSentinel] watches a master.
+//
 // The nodes of a cluster are the servers redis-cluster-1 to -3; [StartRedisCluster] returns them with
 // [RedisCluster.MoveSlot].
 package env
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // The variables that tell a test where a server is. A variable that is already set is left alone,
 // and no server is started for it: that is how one's own servers are used.
 const (
-	KafkaVar    = "ANABRANCH_TEST_KAFKA"    // host:port
-	RedisVar    = "ANABRANCH_TEST_REDIS"    // host:port
-	S3Var       = "ANABRANCH_TEST_S3"       // s3://bucket?endpoint=…&region=…&path_style=true
-	ChromiumVar = "ANABRANCH_TEST_CHROMIUM" // path of the executable
+	KafkaVar        = "ANABRANCH_TEST_KAFKA"         // host:port
+	RedisVar        = "ANABRANCH_TEST_REDIS"         // host:port
+	RedisReplicaVar = "ANABRANCH_TEST_REDIS_REPLICA" // host:port
+	RedisClusterVar = "ANABRANCH_TEST_REDIS_CLUSTER" // host:port,host:port,host:port
+	S3Var           = "ANABRANCH_TEST_S3"            // s3://bucket?endpoint=…&region=…&path_style=true
+	ChromiumVar     = "ANABRANCH_TEST_CHROMIUM"      // path of the executable
 )
 
 // Config says where things go. The zero value of each field has a default.
@@ -81,6 +81,7 @@ type Config struct {
 	Output io.Writer    // what installers print; os.Stderr when nil
 	Cache  string       // kept downloads and builds; CacheDir() when empty
 	Dir    string       // parent of each server's temporary folder; os.TempDir() when empty
+	Own    bool         // start a server even where a variable names one
 }
 
 // CacheDir is where installed servers are kept between runs: $XDG_CACHE_HOME/anabranch-testenv, or
@@ -114,97 +115,10 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// part is one thing the environment can provide.
-type part struct {
-	name     string
-	variable string
-	start    func(context.Context, Config) (*Server, error)
-}
-
-func parts() []part {
-	return []part{
-		{"kafka", KafkaVar, StartKafka},
-		{"redis", RedisVar, StartRedis},
-		{"s3", S3Var, StartS3},
-		{"chromium", ChromiumVar, FindChromium},
-		{"oracles", OraclesVar, BuildOracles},
+// given returns where somebody else's server is, or "".
+func (c Config) given(variable string) string {
+	if c.Own {
+		return ""
 	}
-}
-
-// Names lists what Start can provide.
-func Names() []string {
-	var names []string
-	for _, p := range parts() {
-		names = append(names, p.name)
-	}
-	return names
-}
-
-// Set is a group of running servers.
-type Set struct {
-	servers []*Server
-}
-
-// Start installs what is missing and starts the named servers side by side. When one of them fails,
-// those that run are stopped again and the error is about the first failure.
-func Start(ctx context.Context, cfg Config, names []string) (*Set, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if !slices.Contains(Names(), name) {
-			return nil, fmt.Errorf("there is no server %q: choose from %s", name, strings.Join(Names(), ", "))
-		}
-	}
-	servers := make([]*Server, len(parts()))
-	group, groupCtx := errgroup.WithContext(ctx)
-	for i, p := range parts() {
-		if !slices.Contains(names, p.name) {
-			continue
-		}
-		group.Go(func() error {
-			s, err := startPart(groupCtx, cfg, p)
-			servers[i] = s
-			return err
-		})
-	}
-	err = group.Wait()
-	set := &Set{servers: slices.DeleteFunc(servers, func(s *Server) bool { return s == nil })}
-	if err != nil {
-		return nil, errors.Join(err, set.Stop())
-	}
-	return set, nil
-}
-
-func startPart(ctx context.Context, cfg Config, p part) (*Server, error) {
-	if given := os.Getenv(p.variable); given != "" {
-		cfg.Log.Info("already given", "server", p.name, "variable", p.variable)
-		return nil, nil
-	}
-	began := time.Now()
-	s, err := p.start(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.name, err)
-	}
-	cfg.Log.Info("ready", "server", p.name, "after", time.Since(began).Round(time.Millisecond))
-	return s, nil
-}
-
-// Environ returns KEY=VALUE for every server, to be appended to os.Environ().
-func (s *Set) Environ() []string {
-	var environ []string
-	for _, server := range s.servers {
-		environ = append(environ, server.Env...)
-	}
-	return environ
-}
-
-// Stop stops all servers and removes their folders. It is safe to call twice.
-func (s *Set) Stop() error {
-	var group errgroup.Group
-	for _, server := range s.servers {
-		group.Go(server.Stop)
-	}
-	return group.Wait()
+	return os.Getenv(variable)
 }

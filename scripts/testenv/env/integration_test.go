@@ -24,6 +24,7 @@ import (
 
 	"github.com/anabranch/anabranch/scripts/testenv/env"
 	"github.com/anabranch/anabranch/scripts/testenv/need"
+	"github.com/anabranch/anabranch/scripts/testenv/proxy"
 )
 
 // These tests show that the environment gives what it promises, with the clients that the product
@@ -141,21 +142,21 @@ func TestIntegrationChromiumRendersAPage(t *testing.T) {
 	}
 }
 
-func TestIntegrationKafkaSurvivesKill(t *testing.T) {
+func TestIntegrationKafkaBehindAProxySurvivesKill(t *testing.T) {
 	t.Parallel()
-	need.Kafka(t) // where the shared broker runs, a second one can be started
 	ctx := within(t, 3*time.Minute)
-	server, err := env.StartKafka(ctx, env.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
+	p := proxy.New(t, "")
+	server := started[*env.Server](t)(env.StartKafkaBehind(ctx, need.OwnConfig(t), p.Addr()))
+	p.SetUpstream(server.Addr)
+	roundTrip(ctx, t, p.Addr())
+	if p.Bytes(proxy.ToServer) == 0 {
+		t.Error("nothing went through the proxy")
 	}
-	defer server.Stop()
-	roundTrip(ctx, t, server.Addr)
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Start(ctx); err != nil {
 		t.Fatalf("start again: %v", err)
 	}
-	roundTrip(ctx, t, server.Addr)
+	roundTrip(ctx, t, p.Addr())
 }

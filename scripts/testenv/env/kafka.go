@@ -1,11 +1,11 @@
 package env
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the files that Maven and log4j read
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +37,12 @@ var kafkaLog []byte
 // StartKafka starts one Kafka node that is broker and controller (KRaft). Topics have to be created
 // explicitly, and records are kept however old their timestamps are.
 func StartKafka(ctx context.Context, cfg Config) (*Server, error) {
+	return StartKafkaBehind(ctx, cfg, "")
+}
+
+// StartKafkaBehind is StartKafka for a node that tells clients to come to another address, a proxy's
+// (host:port), whose upstream is to be the server's Addr.
+func StartKafkaBehind(ctx context.Context, cfg Config, advertised string) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -49,20 +55,13 @@ func StartKafka(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	s, err := newServer(cfg, "kafka", 2)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServer(cfg, "kafka")
-	if err != nil {
-		return nil, err
-	}
-	broker := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-	controller := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
-	s.Addr = broker
-	s.Env = []string{KafkaVar + "=" + broker}
-	s.probe = func(ctx context.Context) error { return askKafka(ctx, broker) }
-	s.spec, err = prepareKafka(ctx, cfg, s.dir, java, jars, broker, controller)
+	s.Env = []string{KafkaVar + "=" + s.Addr}
+	s.probe = func(ctx context.Context) error { return askKafka(ctx, s.Addr) }
+	s.spec, err = prepareKafka(ctx, cfg, s, java, jars, cmp.Or(advertised, s.Addr))
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -70,12 +69,12 @@ func StartKafka(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // prepareKafka writes the node's configuration and formats its storage.
-func prepareKafka(ctx context.Context, cfg Config, dir, java, jars, broker, controller string) (spec, error) {
-	properties := filepath.Join(dir, "server.properties")
-	logging := filepath.Join(dir, "log4j2.properties")
-	data := filepath.Join(dir, "data")
+func prepareKafka(ctx context.Context, cfg Config, s *Server, java, jars, advertised string) (spec, error) {
+	properties := filepath.Join(s.dir, "server.properties")
+	logging := filepath.Join(s.dir, "log4j2.properties")
+	data := filepath.Join(s.dir, "data")
 	if err := errors.Join(
-		os.WriteFile(properties, []byte(kafkaProperties(data, broker, controller)), 0o644),
+		os.WriteFile(properties, []byte(kafkaProperties(data, s.Addr, s.ports[1].addr(), advertised)), 0o644),
 		os.WriteFile(logging, kafkaLog, 0o644),
 		os.Mkdir(data, 0o755),
 	); err != nil {
@@ -95,12 +94,12 @@ func prepareKafka(ctx context.Context, cfg Config, dir, java, jars, broker, cont
 	return spec{path: java, args: slices.Concat(jvm, []string{"kafka.Kafka", properties})}, nil
 }
 
-func kafkaProperties(data, broker, controller string) string {
+func kafkaProperties(data, broker, controller, advertised string) string {
 	lines := []string{
 		"process.roles=broker,controller",
 		"node.id=1",
 		"listeners=PLAINTEXT://" + broker + ",CONTROLLER://" + controller,
-		"advertised.listeners=PLAINTEXT://" + broker,
+		"advertised.listeners=PLAINTEXT://" + advertised,
 		"controller.listener.names=CONTROLLER",
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"controller.quorum.bootstrap.servers=" + controller,

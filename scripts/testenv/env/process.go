@@ -62,7 +62,7 @@ func (p *process) waitReady(ctx context.Context, timeout time.Duration, probe fu
 	defer tick.Stop()
 	for {
 		err := probeOnce(ctx, probe)
-		if err == nil {
+		if err == nil && p.running() { // else somebody else answered on its port
 			return nil
 		}
 		select {
@@ -81,22 +81,29 @@ func probeOnce(ctx context.Context, probe func(context.Context) error) error {
 	return probe(ctx)
 }
 
-// stop asks the process group to end, and kills it after grace.
+// stop asks the process group to end, and kills it after grace. It asks every second: a Redis that writes
+// its first append-only file refuses, and forgets that it was asked.
 func (p *process) stop(grace time.Duration) error {
 	if !p.running() {
 		return nil // its number may be somebody else's by now
 	}
-	if err := p.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case <-p.done:
-		// Members of the group that outlived its leader.
-		return p.signal(syscall.SIGKILL)
-	case <-timer.C:
-		return p.kill()
+	deadline := time.NewTimer(grace)
+	defer deadline.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		// A paused process sees the first signal only after the second.
+		if err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT)); err != nil {
+			return err
+		}
+		select {
+		case <-p.done:
+			// Members of the group that outlived its leader.
+			return p.signal(syscall.SIGKILL)
+		case <-deadline.C:
+			return p.kill()
+		case <-tick.C:
+		}
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -35,11 +33,7 @@ func StartS3(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
-	if err != nil {
-		return nil, err
-	}
-	s, err := newServer(cfg, "s3")
+	s, err := newServer(cfg, "s3", 1)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +41,7 @@ func StartS3(ctx context.Context, cfg Config) (*Server, error) {
 	if err := os.Mkdir(data, 0o755); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the data folder: %w", err), s.Stop())
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-	s.Addr = addr
-	endpoint := "http://" + addr
+	endpoint := "http://" + s.Addr
 	query := url.Values{"endpoint": {endpoint}, "region": {s3Region}, "path_style": {"true"}}
 	s.Env = []string{
 		S3Var + "=s3://" + s3Bucket + "?" + query.Encode(),
@@ -58,7 +50,7 @@ func StartS3(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.spec = spec{
 		path: path,
-		args: []string{"--port", addr, "--region", s3Region, "--quiet", "posix", data},
+		args: []string{"--port", s.Addr, "--region", s3Region, "--quiet", "posix", data},
 		env:  []string{"ROOT_ACCESS_KEY=" + s3AccessKey, "ROOT_SECRET_KEY=" + s3SecretKey},
 	}
 	s.probe = func(ctx context.Context) error { return makeBucket(ctx, endpoint) }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +24,7 @@ type Server struct {
 	Env  []string // KEY=VALUE, for the tests
 
 	dir   string // removed by Stop
+	ports []port // released by Stop
 	spec  spec
 	probe func(context.Context) error
 	proc  *process
@@ -36,13 +37,19 @@ type spec struct {
 	env  []string // added to os.Environ()
 }
 
-// newServer makes the server's temporary folder; the caller starts it.
-func newServer(cfg Config, name string) (*Server, error) {
+// newServer makes the server's temporary folder and reserves its ports, the first of which is its address;
+// the caller starts it.
+func newServer(cfg Config, name string, ports int) (*Server, error) {
 	dir, err := os.MkdirTemp(cfg.Dir, "anabranch-"+name+"-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for %s: %w", name, err)
 	}
-	return &Server{Name: name, dir: dir}, nil
+	s := &Server{Name: name, dir: dir}
+	if s.ports, err = reservePorts(ports); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	s.Addr = s.ports[0].addr()
+	return s, nil
 }
 
 // Dir is the server's own folder: configuration, data and log.
@@ -50,7 +57,7 @@ func (s *Server) Dir() string { return s.dir }
 
 // Start starts a server that was killed, on the same port and data, and returns when it answers.
 func (s *Server) Start(ctx context.Context) error {
-	if s.proc != nil && s.proc.running() {
+	if s.Running() {
 		return fmt.Errorf("%s already runs", s.Name)
 	}
 	proc, err := startProcess(s.spec, s.logFile())
@@ -72,6 +79,30 @@ func (s *Server) Kill() error {
 	return s.proc.kill()
 }
 
+// Restart is Kill and Start.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.Kill(); err != nil {
+		return err
+	}
+	return s.Start(ctx)
+}
+
+// Pause stops the server's processes where they are (SIGSTOP): its connections stay open and silent.
+func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on (SIGCONT).
+func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) error {
+	if !s.Running() {
+		return fmt.Errorf("send %s to %s: it does not run", sig, s.Name)
+	}
+	return s.proc.signal(sig)
+}
+
+// Running tells whether the server's process is there, paused or not.
+func (s *Server) Running() bool { return s.proc != nil && s.proc.running() }
+
 // Stop stops the server, in order if it can within 20 s, and removes its folder. A second call does
 // nothing.
 func (s *Server) Stop() error {
@@ -82,6 +113,8 @@ func (s *Server) Stop() error {
 	if s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
+	err = errors.Join(err, releaseAll(s.ports))
+	s.ports = nil
 	return err
 }
 
@@ -93,19 +126,4 @@ func (s *Server) launch(ctx context.Context) (*Server, error) {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
-}
-
-// freePorts returns n different ports that nobody listens on. Somebody else may take one before the
-// server does; it then fails to start with a clear message in its log.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close()
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
 }

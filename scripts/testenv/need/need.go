@@ -28,6 +28,21 @@ func Redis(t testing.TB) string {
 	return variable(t, env.RedisVar)
 }
 
+// RedisCluster returns host:port,host:port,host:port of a cluster of three masters. Where no variable names
+// one, it is started for this test: it takes a second or two, and few tests need it.
+func RedisCluster(t testing.TB) string {
+	t.Helper()
+	if given := os.Getenv(env.RedisClusterVar); given != "" {
+		return given
+	}
+	c, err := env.StartRedisCluster(t.Context(), OwnConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopAtEnd(t, c.Stop)
+	return c.Addr
+}
+
 // S3 returns s3://bucket?endpoint=…&region=…&path_style=true of a real server; the keys are in
 // AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. The bucket is shared: prefix your keys uniquely.
 func S3(t testing.TB) string {
@@ -56,14 +71,47 @@ func Data(t testing.TB, name string) string {
 	return dir
 }
 
+// Own starts servers of the test's own, to be killed, paused and restarted by name (see package env), and
+// stops them when the test ends. Like the other functions it skips where integration tests do not run.
+func Own(t testing.TB, parts ...string) *env.Set {
+	t.Helper()
+	set, err := env.Start(t.Context(), OwnConfig(t), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopAtEnd(t, set.Stop)
+	return set
+}
+
+// OwnConfig is the configuration for a test that starts servers itself, by env.StartRedisReplica and so on.
+// It skips the test where integration tests do not run; the test has to stop what it starts.
+func OwnConfig(t testing.TB) env.Config {
+	t.Helper()
+	if os.Getenv(integration) != "1" {
+		t.Skipf("needs servers of its own, which are started under %s=1: run `make integration`", integration)
+	}
+	return env.Config{Dir: t.TempDir(), Own: true}
+}
+
+func stopAtEnd(t testing.TB, stop func() error) {
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// integration is the variable under which servers have to be there.
+const integration = "ANABRANCH_INTEGRATION"
+
 func variable(t testing.TB, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
 	if value != "" {
 		return value
 	}
-	if os.Getenv("ANABRANCH_INTEGRATION") == "1" {
-		t.Fatalf("%s is not set, and under ANABRANCH_INTEGRATION=1 it must be: run `make integration`", name)
+	if os.Getenv(integration) == "1" {
+		t.Fatalf("%s is not set, and under %s=1 it must be: run `make integration`", name, integration)
 	}
 	t.Skipf("%s is not set: `make integration` installs and starts the real server", name)
 	return ""
