@@ -24,6 +24,8 @@ type cli struct {
 	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
 	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
 	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
+	Marks       marksCmd       `cmd:"" help:"List the marks that end epochs, and write them."`
+	Dlq         dlqCmd         `cmd:"" help:"List, show and replay dead letters."`
 	Features    featuresCmd    `cmd:"" help:"Check, list, cost, compare, read and export feature definitions."`
 	Serve       serveCmd       `cmd:"" help:"Answer recommendations over HTTP."`
 	Events      eventsCmd      `cmd:"" help:"Generate synthetic events, or send events to an ingest."`
@@ -73,7 +75,18 @@ var examples = map[string]string{
 	"generations show":     `  anabranch generations show g000001-0a1b2c3d4e`,
 	"generations promote":  `  anabranch generations promote g000002-0a1b2c3d4e`,
 	"generations rollback": `  anabranch generations rollback                  # to the one before the current`,
-	"serve":                `  anabranch serve --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch --listen :8080`,
+	"marks": `  anabranch marks list
+  anabranch marks write --date 2026-01-31`,
+	"marks list":  `  anabranch marks list --json`,
+	"marks write": `  anabranch marks write --date 2026-01-31 --dry-run`,
+	"dlq": `  anabranch dlq list --reason time --open
+  anabranch dlq replay --reason time`,
+	"dlq list": `  anabranch dlq list --since 2026-01-31T10:00:00Z --payloads`,
+	"dlq show": `  anabranch dlq show 0123456789abcdef0123456789abcdef/3/17 --payloads`,
+	"dlq replay": `  anabranch dlq replay --reason time              # again: "0 replayed, 3 replayed before"
+  anabranch dlq replay 0123456789abcdef0123456789abcdef/3/17 --set type=view
+  anabranch dlq replay --all --dry-run`,
+	"serve": `  anabranch serve --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch --listen :8080`,
 	"events generate": `  anabranch events generate --users 100 --items 50 --days 3 --events 5000 > shop.jsonl
   anabranch events generate --out shop.csv --catalog items.jsonl --profiles users.jsonl`,
 	"events send": `  anabranch events send --to http://127.0.0.1:8080 clicks.jsonl
