@@ -14,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/go-json-experiment/json"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/anabranch/anabranch/jobs/eventfile"
 	"github.com/anabranch/anabranch/schemas/api"
@@ -28,6 +29,8 @@ type sendCmd struct {
 	Wait   time.Duration `default:"1m" help:"How long to try to reach the ingest before giving up with exit code 75."`
 	DryRun bool          `help:"Read and validate only."`
 	JSON   bool          `help:"Print the counts as JSON."`
+
+	Encoding string `default:"json" enum:"json,protobuf" help:"What is sent, and lies in Kafka: json or protobuf."`
 }
 
 // sent counts what became of the rows.
@@ -77,6 +80,7 @@ func (c *sendCmd) Run(rt *runtimeEnv) error {
 func (c *sendCmd) sendAll(rt *runtimeEnv, r *eventfile.Reader[event.Event]) (sent, error) {
 	var total sent
 	sender := newSender(c.To)
+	sender.protobuf = c.Encoding == "protobuf"
 	sender.wait = max(c.Wait, time.Millisecond) // 0 would be for ever
 	var batch []event.Event
 	flush := func() error {
@@ -115,9 +119,10 @@ func (c *sendCmd) sendAll(rt *runtimeEnv, r *eventfile.Reader[event.Event]) (sen
 
 // sender posts batches of events to an ingest.
 type sender struct {
-	url    string
-	client *http.Client
-	wait   time.Duration
+	url      string
+	client   *http.Client
+	wait     time.Duration
+	protobuf bool
 }
 
 func newSender(base string) *sender {
@@ -126,25 +131,51 @@ func newSender(base string) *sender {
 
 // post sends one batch until the ingest answers, for as long as the sender waits.
 func (s *sender) post(ctx context.Context, batch []event.Event) (accepted, rejected int, err error) {
-	var body bytes.Buffer
-	for i := range batch {
-		b, err := batch[i].Encode()
-		if err != nil {
-			return 0, 0, fmt.Errorf("send events: %w", err)
-		}
-		if batch[i].ID == "" { // the ingest derives it from the Idempotency-Key
-			b = bytes.Replace(b, []byte(`"event_id":"",`), nil, 1)
-		}
-		body.Write(b)
-		body.WriteByte('\n')
+	encode := ndjson
+	if s.protobuf {
+		encode = protobufBatch
 	}
-	key := model.SHA256Hex(body.Bytes())
-	answer, err := backoff.Retry(ctx, func() (ingestAnswer, error) { return s.once(ctx, key, body.Bytes()) },
+	body, err := encode(batch)
+	if err != nil {
+		return 0, 0, fmt.Errorf("send events: %w", err)
+	}
+	key := model.SHA256Hex(body)
+	answer, err := backoff.Retry(ctx, func() (ingestAnswer, error) { return s.once(ctx, key, body) },
 		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(s.wait))
 	if err != nil {
 		return 0, 0, fmt.Errorf("send %d events to %s: %w", len(batch), s.url, err)
 	}
 	return answer.Accepted, answer.Rejected, nil
+}
+
+// ndjson returns events one a line. The ingest derives a missing id from the Idempotency-Key.
+func ndjson(batch []event.Event) ([]byte, error) {
+	var body bytes.Buffer
+	for i := range batch {
+		b, err := batch[i].Encode()
+		if err != nil {
+			return nil, err
+		}
+		if batch[i].ID == "" {
+			b = bytes.Replace(b, []byte(`"event_id":"",`), nil, 1)
+		}
+		body.Write(b)
+		body.WriteByte('\n')
+	}
+	return body.Bytes(), nil
+}
+
+// protobufBatch returns events as an EventBatch of schemas/event/event.proto.
+func protobufBatch(batch []event.Event) (body []byte, err error) {
+	var b []byte
+	for i := range batch {
+		if b, err = batch[i].AppendProtobuf(b[:0]); err != nil {
+			return nil, err
+		}
+		body = protowire.AppendTag(body, 1, protowire.BytesType)
+		body = protowire.AppendBytes(body, b)
+	}
+	return body, nil
 }
 
 // ingestAnswer is the part of the ingest's answer that a sender needs.
@@ -161,6 +192,9 @@ func (s *sender) once(ctx context.Context, key string, body []byte) (ingestAnswe
 		return a, backoff.Permanent(api.Errorf(api.Invalid, "%w", err))
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
+	if s.protobuf {
+		req.Header.Set("Content-Type", event.ContentTypeProtobuf)
+	}
 	req.Header.Set("Idempotency-Key", key)
 	resp, err := s.client.Do(req)
 	if err != nil {

@@ -6,23 +6,27 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/api"
+	"github.com/anabranch/anabranch/schemas/event"
 )
 
 // The content types of a body.
 const (
-	typeJSON   = "application/json"
-	typeNDJSON = "application/x-ndjson"
+	typeJSON     = event.ContentTypeJSON
+	typeNDJSON   = "application/x-ndjson"
+	typeProtobuf = event.ContentTypeProtobuf
 )
 
-// readBody reads a request's body within the limit and returns its media type with it.
-func readBody(w http.ResponseWriter, r *http.Request) (mediaType string, body []byte, err error) {
-	if mediaType, err = mediaTypeOf(r); err != nil {
+// readBody reads a request's body within the limit and returns its media type, one of the accepted
+// ones, with it.
+func readBody(w http.ResponseWriter, r *http.Request, accepted []string) (mediaType string, body []byte, err error) {
+	if mediaType, err = mediaTypeOf(r, accepted); err != nil {
 		return "", nil, err
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, api.MaxBodyBytes))
@@ -36,7 +40,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (mediaType string, body []
 	return mediaType, body, nil
 }
 
-func mediaTypeOf(r *http.Request) (string, error) {
+func mediaTypeOf(r *http.Request, accepted []string) (string, error) {
 	unsupported := func(format string, args ...any) error {
 		return problem.WithStatus(http.StatusUnsupportedMediaType, api.Errorf(api.Invalid, format, args...))
 	}
@@ -45,11 +49,11 @@ func mediaTypeOf(r *http.Request) (string, error) {
 	}
 	given := r.Header.Get("Content-Type")
 	if given == "" {
-		return "", unsupported("no content type: say with the header Content-Type whether the body is %s or %s", typeJSON, typeNDJSON)
+		return "", unsupported("no content type: say with the header Content-Type whether the body is %s", strings.Join(accepted, " or "))
 	}
 	mediaType, params, err := mime.ParseMediaType(given)
-	if err != nil || mediaType != typeJSON && mediaType != typeNDJSON {
-		return "", unsupported("content type %s: %s and %s are accepted", api.Clip(given), typeJSON, typeNDJSON)
+	if err != nil || !slices.Contains(accepted, mediaType) {
+		return "", unsupported("content type %s: %s are accepted", api.Clip(given), strings.Join(accepted, " and "))
 	}
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return "", unsupported("charset %s: JSON is UTF-8", api.Clip(charset))
@@ -63,9 +67,15 @@ func mediaTypeOf(r *http.Request) (string, error) {
 func split(mediaType, plural string, body []byte) ([][]byte, error) {
 	var records [][]byte
 	var err error
-	if mediaType == typeNDJSON {
+	switch mediaType {
+	case typeNDJSON:
 		records = splitLines(body)
-	} else if records, err = splitJSON(plural, bytes.TrimSpace(body)); err != nil {
+	case typeProtobuf:
+		records, err = splitProtobuf(body)
+	default:
+		records, err = splitJSON(plural, bytes.TrimSpace(body))
+	}
+	if err != nil {
 		return nil, err
 	}
 	switch {

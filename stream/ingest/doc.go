@@ -5,7 +5,9 @@
 //	POST /v1/users    profile records
 //
 // A body is one JSON object, a JSON array, {"events": […]} (or items, users), or, with the content
-// type application/x-ndjson, one object a line; a body without a content type is refused. Limits are
+// type application/x-ndjson, one object a line, or, for events, with application/x-protobuf, an EventBatch
+// of schemas/event/event.proto; events go into the log in the encoding that they came in, which the
+// header content-type of the record names. A body without a content type is refused. Limits are
 // those of schemas/api.
 //
 // The answer comes after Kafka has acknowledged every accepted record on all in-sync replicas: 200

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -67,10 +68,11 @@ func New(cfg Config) (*Handler, error) {
 
 // Mount adds the endpoints to a mux.
 func (h *Handler) Mount(mux *http.ServeMux) {
+	text := []string{typeJSON, typeNDJSON}
 	for _, k := range []kind{
-		{plural: "events", prepare: prepareEvent, letter: true},
-		{plural: "items", prepare: prepareItem, stored: (*Handler).itemStored},
-		{plural: "users", prepare: prepareUser},
+		{plural: "events", types: append(text, typeProtobuf), prepare: prepareEvent, letter: true},
+		{plural: "items", types: text, prepare: prepareItem, stored: (*Handler).itemStored},
+		{plural: "users", types: text, prepare: prepareUser},
 	} {
 		mux.HandleFunc("POST /v1/"+k.plural, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, k) })
 	}
@@ -132,10 +134,11 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, k kind, now time.
 	if err != nil {
 		return nil, err
 	}
-	mediaType, body, err := readBody(w, r)
+	mediaType, body, err := readBody(w, r, k.types)
 	if err != nil {
 		return nil, err
 	}
+	rq.encoding = encodingOf(mediaType)
 	raw, err := split(mediaType, k.plural, body)
 	if err != nil {
 		return nil, err
@@ -146,7 +149,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, k kind, now time.
 		return nil, api.Errorf(api.Unavailable, "the catalog is still being read; try again")
 	}
 	answer, records := h.judge(k, rq, raw)
-	if err := h.store(r.Context(), k, answer, records, raw); err != nil {
+	if err := h.store(r.Context(), k, answer, records, h.letters(k, rq, answer, records, raw)); err != nil {
 		return nil, err
 	}
 	if answer.Accepted == 0 {
@@ -174,17 +177,26 @@ func (h *Handler) judge(k kind, rq request, raw [][]byte) (*Answer, []*kgo.Recor
 	return answer, records
 }
 
-// store writes accepted records and dead letters to Kafka and waits for all of them.
-func (h *Handler) store(ctx context.Context, k kind, answer *Answer, records []*kgo.Record, raw [][]byte) error {
-	all := make([]*kgo.Record, 0, len(records))
-	for i, r := range records {
-		switch {
-		case r != nil:
-			all = append(all, r)
-		case k.letter:
-			all = append(all, deadletter.FromHTTP(h.cfg.DeadLettersTopic, answer.Results[i].Error, raw[i]))
-		}
+// letters returns the dead letters of the records that were refused, as they were received.
+func (h *Handler) letters(k kind, rq request, answer *Answer, records []*kgo.Record, raw [][]byte) []*kgo.Record {
+	if !k.letter {
+		return nil
 	}
+	var letters []*kgo.Record
+	for i, r := range records {
+		if r != nil {
+			continue
+		}
+		letter := deadletter.FromHTTP(h.cfg.DeadLettersTopic, answer.Results[i].Error, raw[i])
+		letter.Headers = append(letter.Headers, contentType(rq.encoding)...)
+		letters = append(letters, letter)
+	}
+	return letters
+}
+
+// store writes accepted records and dead letters to Kafka and waits for all of them.
+func (h *Handler) store(ctx context.Context, k kind, answer *Answer, records, letters []*kgo.Record) error {
+	all := slices.DeleteFunc(slices.Concat(records, letters), func(r *kgo.Record) bool { return r == nil })
 	if err := h.produce(ctx, all); err != nil {
 		return err
 	}

@@ -291,6 +291,14 @@ func TestBadInput(t *testing.T) {
 		{"form", "/v1/events", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, api.Invalid, "application/json", "", ""},
 		{"latin-1", "/v1/events", "{}", []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, api.Invalid, "UTF-8", "", ""},
 		{"compressed", "/v1/events", "{}", []string{"Content-Encoding", "gzip"}, 415, api.Invalid, "uncompressed", "", ""},
+		{"an Event without its batch", "/v1/events", "\x0a\x01e\x12\x01u", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "EventBatch is required", "", ""},
+		{"JSON as Protobuf", "/v1/events", "{}", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "EventBatch", "", ""},
+		{"a batch cut off", "/v1/events", "\x0a\x05e", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "no Protobuf at byte 1", "", ""},
+		{"an empty batch", "/v1/events", "", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "holds no record", "", ""},
+		{"an event that is none", "/v1/events", "\x0a\x02\x0a\x05", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "Protobuf", "malformed", "event_id"},
+		{"an event of 1970", "/v1/events", "\x0a\x0e\x0a\x01e\x12\x01u\x1a\x01i\x22\x01v\x30\x01", []string{"Content-Type", typeProtobuf}, 400, api.Invalid, "1970-01-02", "time", "event_time"},
+		{"1,001 events in a batch", "/v1/events", strings.Repeat("\x0a\x00", 1001), []string{"Content-Type", typeProtobuf}, 413, api.TooLarge, "more than 1000 records", "", ""},
+		{"an item as Protobuf", "/v1/items", "\x0a\x00", []string{"Content-Type", typeProtobuf}, 415, api.Invalid, "application/x-ndjson", "", ""},
 		{"mark header", "/v1/events", eventJSON("a", "u"), []string{"anabranch-mark", "1"}, 400, api.Invalid, "reserved", "", ""},
 		{"long idempotency key", "/v1/events", eventJSON("a", "u"), []string{idempotencyKey, strings.Repeat("k", 257)}, 400, api.Invalid, "at most 256", "", ""},
 		{"item without id", "/v1/items", `{"attributes":{}}`, nil, 400, api.Invalid, "item_id", "required", "item_id"},
@@ -405,7 +413,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("connection rese
 func TestSenderGoesAway(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(failing{}))
 	r.Header.Set("Content-Type", typeJSON)
-	if _, _, err := readBody(httptest.NewRecorder(), r); api.CodeOf(err) != api.Invalid {
+	if _, _, err := readBody(httptest.NewRecorder(), r, []string{typeJSON}); api.CodeOf(err) != api.Invalid {
 		t.Errorf("got %v", err)
 	}
 }

@@ -20,7 +20,8 @@ import (
 
 // kind is one of the three things that are taken in.
 type kind struct {
-	plural string // in the path, in a wrapped body, and in metrics
+	plural string   // in the path, in a wrapped body, and in metrics
+	types  []string // the media types of a body
 	// prepare judges one record and returns what goes to Kafka. It names the record in the result.
 	prepare func(h *Handler, rq request, index int, raw []byte, out *Result) (*kgo.Record, *event.Rejection)
 	// stored is told of an acknowledged record; nil: nobody wants to know.
@@ -32,6 +33,7 @@ type kind struct {
 type request struct {
 	received time.Time // whole milliseconds, as log times are
 	idPrefix string    // of derived event ids; "" without an Idempotency-Key
+	encoding string    // content type of every record
 }
 
 const (
@@ -66,8 +68,9 @@ func (rq request) derivedID(index int, raw []byte) string {
 	return rq.idPrefix + strconv.Itoa(index) + "-" + hex.EncodeToString(sum[:8])
 }
 
+// prepareEvent puts an event into the log in the encoding that it came in.
 func prepareEvent(h *Handler, rq request, index int, raw []byte, out *Result) (*kgo.Record, *event.Rejection) {
-	e, rejection := event.Decode(event.ContentTypeJSON, raw)
+	e, rejection := event.Decode(rq.encoding, raw)
 	if rejection != nil {
 		return nil, rejection
 	}
@@ -75,23 +78,31 @@ func prepareEvent(h *Handler, rq request, index int, raw []byte, out *Result) (*
 		e.ID = rq.derivedID(index, raw)
 	}
 	out.EventID = shown(e.ID)
-	if e.Time == 0 && !hasTime(raw) {
+	if e.Time == 0 && !hasTime(rq.encoding, raw) {
 		e.Time = event.MillisOf(rq.received)
 	}
 	h.cfg.Catalog.stamp(&e)
 	if rejection := e.Check(); rejection != nil {
 		return nil, rejection
 	}
-	value, err := e.Encode()
+	value, err := e.EncodeAs(rq.encoding)
 	if err != nil {
 		return nil, unencodable(err)
 	}
 	key := []byte(e.UserID)
-	r := &kgo.Record{Topic: h.cfg.EventsTopic, Key: key, Value: value, Timestamp: rq.received}
+	r := &kgo.Record{Topic: h.cfg.EventsTopic, Key: key, Value: value, Timestamp: rq.received, Headers: contentType(rq.encoding)}
 	_, rejection = event.Validity{Partitions: h.cfg.Partitions}.Check(event.Record{
-		Key: key, Value: value, Partition: event.PartitionOf(key, h.cfg.Partitions), LogTime: event.MillisOf(rq.received),
+		Key: key, Value: value, ContentType: rq.encoding, Partition: event.PartitionOf(key, h.cfg.Partitions), LogTime: event.MillisOf(rq.received),
 	})
 	return r, rejection
+}
+
+// contentType returns the headers that name an encoding. JSON, which no header means too, has none.
+func contentType(encoding string) []kgo.RecordHeader {
+	if encoding == event.ContentTypeJSON {
+		return nil
+	}
+	return []kgo.RecordHeader{{Key: event.ContentTypeHeader, Value: []byte(encoding)}}
 }
 
 func prepareItem(h *Handler, rq request, _ int, raw []byte, out *Result) (*kgo.Record, *event.Rejection) {
@@ -122,8 +133,12 @@ func prepareUser(h *Handler, rq request, _ int, raw []byte, out *Result) (*kgo.R
 	return &kgo.Record{Topic: h.cfg.UsersTopic, Key: []byte(u.ID), Value: value, Timestamp: rq.received}, rejection
 }
 
-// hasTime tells an event that says 1970-01-01 from one that says nothing about its time.
-func hasTime(raw []byte) bool {
+// hasTime tells an event that says 1970-01-01 from one that says nothing about its time, which
+// Protobuf does not tell apart.
+func hasTime(encoding string, raw []byte) bool {
+	if encoding == event.ContentTypeProtobuf {
+		return false
+	}
 	var e struct {
 		Time jsontext.Value `json:"event_time"`
 	}
