@@ -4,11 +4,14 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/anabranch/anabranch/schemas/event"
 )
 
 // metrics are the runner's collectors. No label carries anything from a record.
 type metrics struct {
 	records, applied, duplicates, roundTrips prometheus.Counter
+	hits, misses                             prometheus.Counter
 	letters, mismatches                      *prometheus.CounterVec
 	lag, halted                              *prometheus.GaugeVec
 	servable                                 prometheus.Histogram
@@ -29,6 +32,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		applied:    counter("events_applied_total", "Events that counted."),
 		duplicates: counter("duplicates_total", "Valid records that the duplicate rule dropped."),
 		roundTrips: counter("redis_round_trips_total", "Commands sent to Redis."),
+		hits:       counter("cache_hits_total", "States that a batch needed and the cache had."),
+		misses:     counter("cache_misses_total", "States that a batch needed and that were read from Redis."),
 		letters:    counters("dead_letters_total", "Invalid records, by reason.", "reason"),
 		mismatches: counters("fence_mismatches_total", "Times the stored fence was not the expected one, by where it was: ahead, behind, missing or replaced.", "kind"),
 		lag:        gauges("lag_records", "Offsets between the fence and the end of the partition."),
@@ -39,11 +44,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 60, 600},
 		}),
 	}
+	// Known from the start, so that an alert on their rise sees the first one.
+	for _, reason := range []string{
+		event.ReasonMalformed, event.ReasonRequired, event.ReasonRange, event.ReasonTooLarge, event.ReasonTime,
+		event.ReasonKey, event.ReasonPartition, event.ReasonReserved,
+	} {
+		m.letters.WithLabelValues(reason)
+	}
+	for _, kind := range []string{"ahead", "behind", "missing", "replaced"} {
+		m.mismatches.WithLabelValues(kind)
+	}
 	if reg == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.records, m.applied, m.duplicates, m.roundTrips, m.letters, m.mismatches, m.lag, m.halted, m.servable,
+		m.records, m.applied, m.duplicates, m.roundTrips, m.hits, m.misses, m.letters, m.mismatches, m.lag, m.halted, m.servable,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -153,6 +153,8 @@ func (o *owner) load(ctx context.Context, suffixes []string) (map[string]*tile.S
 		}
 		missing, keys = append(missing, suffix), append(keys, prefix+suffix)
 	}
+	o.r.metrics.hits.Add(float64(len(suffixes) - len(missing)))
+	o.r.metrics.misses.Add(float64(len(missing)))
 	if len(missing) == 0 {
 		return states, nil
 	}
