@@ -27,6 +27,6 @@
 //
 // # Keys
 //
-// All keys of a partition carry the hash tag {e<p>}, so that a cluster keeps them in one slot and
-// one script and one MGET reach them all. [Keys] builds them.
+// All keys of a partition carry its hash tag, so that a cluster keeps them in one slot and one script
+// and one MGET reach them all; the tags spread the partitions evenly over the slots. [Keys] builds them.
 package redis

@@ -59,10 +59,10 @@ func TestParseFenceRefuses(t *testing.T) {
 func TestKeys(t *testing.T) {
 	keys := Keys{Partition: 12, Namespace: "0123456789ab-v1"}
 	for got, want := range map[string]string{
-		keys.Fence():          "anabranch:{e12}:0123456789ab-v1:fence",
-		keys.User("01J", "a"): "anabranch:{e12}:0123456789ab-v1-01J:u:a",
-		keys.Item("01J", "b"): "anabranch:{e12}:0123456789ab-v1-01J:i:b",
-		keys.Global("01J"):    "anabranch:{e12}:0123456789ab-v1-01J:g",
+		keys.Fence():          "anabranch:{e12.263674}:0123456789ab-v1:fence",
+		keys.User("01J", "a"): "anabranch:{e12.263674}:0123456789ab-v1-01J:u:a",
+		keys.Item("01J", "b"): "anabranch:{e12.263674}:0123456789ab-v1-01J:i:b",
+		keys.Global("01J"):    "anabranch:{e12.263674}:0123456789ab-v1-01J:g",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

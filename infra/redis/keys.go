@@ -4,12 +4,15 @@ import "strconv"
 
 // Keys builds the keys of one partition in one namespace.
 //
-//	anabranch:{e<p>}:<namespace>:fence
-//	anabranch:{e<p>}:<namespace>-<incarnation>:u:<user>
-//	anabranch:{e<p>}:<namespace>-<incarnation>:i:<item>
-//	anabranch:{e<p>}:<namespace>-<incarnation>:g
-//	anabranch:{e<p>}:<namespace>-<incarnation>:x          set: the epochs that have an index
-//	anabranch:{e<p>}:<namespace>-<incarnation>:x:<epoch>  set: what was touched in the epoch, as u:…, i:… and g
+//	anabranch:{<tag>}:<namespace>:fence
+//	anabranch:{<tag>}:<namespace>-<incarnation>:u:<user>
+//	anabranch:{<tag>}:<namespace>-<incarnation>:i:<item>
+//	anabranch:{<tag>}:<namespace>-<incarnation>:g
+//	anabranch:{<tag>}:<namespace>-<incarnation>:x          set: the epochs that have an index
+//	anabranch:{<tag>}:<namespace>-<incarnation>:x:<epoch>  set: what was touched in the epoch, as u:…, i:… and g
+//
+// The tag is e<p>.<six octal digits>, such as e12.263674 for partition 12. The digits are chosen so that
+// the partitions of a topic spread evenly over the slots of a cluster, however many there are.
 type Keys struct {
 	// Partition of the events topic.
 	Partition int32
@@ -18,9 +21,10 @@ type Keys struct {
 }
 
 // Slot is the prefix that all keys of the partition share, hash tag included.
-func (k Keys) Slot() string {
-	return "anabranch:{e" + strconv.FormatInt(int64(k.Partition), 10) + "}:"
-}
+func (k Keys) Slot() string { return "anabranch:{" + tagOf(k.Partition) + "}:" }
+
+// HashSlot is the slot of a cluster, 0 to 16383, in which all keys of the partition lie.
+func (k Keys) HashSlot() int { return int(slotOf(k.Partition)) }
 
 // Fence is the key of the fence. It does not depend on the incarnation, which the fence itself names.
 func (k Keys) Fence() string { return k.Slot() + k.Namespace + ":fence" }
