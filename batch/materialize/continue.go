@@ -18,25 +18,36 @@ func continueView(v *tile.Continued, view []byte, c *spill.Columns, rows []int32
 	return v.Open(view, since)
 }
 
-// pruner drops tiles that no window reaches any more from encoded views.
+// pruner drops tiles that no window reaches any more from encoded views of the previous generation.
 type pruner struct {
-	plan  *tile.Plan
-	codec *tile.Codec
-	asOf  int64
-	view  *tile.Continued
-	buf   []byte
+	plan         *tile.Plan
+	codec        *tile.Codec
+	before, asOf int64 // as of when the previous generation is, and this one
+	view         *tile.Continued
+	buf          []byte
 }
 
-func newPruner(p *tile.Plan, asOf int64) *pruner {
-	return &pruner{plan: p, codec: p.NewCodec(), asOf: asOf, view: p.NewContinued()}
+// newPruner returns one that is not used where the engine continues nothing.
+func (e *engine) newPruner(p *tile.Plan) *pruner {
+	x := &pruner{plan: p, codec: p.NewCodec(), asOf: e.o.AsOf, view: p.NewContinued()}
+	if e.previous != nil {
+		x.before = e.previous.Inputs.AsOf.UnixMilli()
+	}
+	return x
 }
 
-// prune returns the view itself where nothing has to go.
-func (p *pruner) prune(view []byte) ([]byte, error) {
-	expired, err := p.plan.Expired(view, p.asOf)
+// prune returns the view of a member, or the view itself where nothing has to go: most often because its horizon is
+// still that of the night before.
+func (p *pruner) prune(id, view []byte) ([]byte, error) {
+	turn := tile.TurnOf(id)
+	horizon := turn.Horizon(p.asOf)
+	if turn.Horizon(p.before) == horizon {
+		return view, nil
+	}
+	expired, err := p.plan.Expired(view, horizon)
 	if err != nil || !expired {
 		return view, err
 	}
-	p.buf, err = p.codec.AppendPruned(p.buf[:0], p.view, view, p.asOf)
+	p.buf, err = p.codec.AppendPruned(p.buf[:0], p.view, view, horizon)
 	return p.buf, err
 }

@@ -42,7 +42,7 @@ func TestDefinitions(t *testing.T) {
 					compareViewAt(t, c.Catalogue, entity, continued, log, at)
 				}
 			}
-			previous = open(t, continued, model.Inputs{CutN: n.Mark.N})
+			previous = open(t, continued, model.Inputs{CutN: n.Mark.N, AsOf: n.Mark.Label})
 		})
 	})
 }

@@ -71,8 +71,13 @@ func (n *nights) events(count int) []event.Event {
 
 // night writes an epoch, which may be empty, and closes it.
 func (n *nights) night() {
-	n.at = n.at.Add([]time.Duration{24 * time.Hour, 24 * time.Hour, 2 * time.Minute, 40 * 24 * time.Hour}[n.g.IntN(4)])
-	for _, e := range n.events(n.g.IntN(3) * n.g.IntN(100)) {
+	n.close([]time.Duration{24 * time.Hour, 24 * time.Hour, 2 * time.Minute, 40 * 24 * time.Hour}[n.g.IntN(4)], n.g.IntN(3)*n.g.IntN(100))
+}
+
+// close writes an epoch of some events and closes it some time after the one before.
+func (n *nights) close(later time.Duration, events int) {
+	n.at = n.at.Add(later)
+	for _, e := range n.events(events) {
 		n.Append(e)
 	}
 	mark, cut := n.Mark(n.at)
@@ -133,7 +138,7 @@ func TestContinuedEqualsRecomputed(t *testing.T) {
 					}
 				}
 				if previous == nil || w.g.IntN(3) > 0 { // else the next night has several epochs to catch up with
-					previous = open(t, full, model.Inputs{CutN: w.target.N})
+					previous = open(t, full, model.Inputs{CutN: w.target.N, AsOf: w.at})
 				}
 				log := oracle.Distinct(records(w.World))
 				for entity := range viewFiles {
@@ -163,7 +168,7 @@ func compareBytes(t *testing.T, c feature.Catalogue, entity feature.Entity, r *m
 		var row tile.Row
 		for _, x := range oracle.Of(entity, id, log) {
 			plan.Fill(&row, &x.Event, x.Seq)
-			plan.UpdateSince(b, &row, asOf)
+			plan.UpdateSince(b, &row, turnOf(entity, id).Horizon(asOf))
 		}
 		got := values[i]
 		if entity == feature.User {
@@ -175,6 +180,13 @@ func compareBytes(t *testing.T, c feature.Catalogue, entity feature.Entity, r *m
 			t.Errorf("the view of %s %s is\n%x, by UpdateSince it is\n%x", entity, id, got, want)
 		}
 	}
+}
+
+func turnOf(e feature.Entity, id string) tile.Turn {
+	if e == feature.Global {
+		return tile.EveryNight
+	}
+	return tile.TurnOf([]byte(id))
 }
 
 // staleDates draws which warehouse partitions are wanted: the last one, all, or any.

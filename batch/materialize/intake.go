@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/schemas/tile"
 )
 
 // task is some files that follow each other and what became of them, by side.
@@ -163,7 +164,7 @@ func (w *intake) keeps(side int) func(int) bool {
 	times, files := rows.Ints[colTime], rows.Ints[colFile]
 	switch side {
 	case byItem:
-		from := reach(w.item, w.o.AsOf)
+		from := reach(w.item, tile.FirstHorizon(w.o.AsOf))
 		return func(i int) bool { return times[i] >= from || w.aggregate[files[i]] }
 	case inLogOrder:
 		from := reach(w.global, w.o.AsOf)

@@ -105,8 +105,9 @@ func (w *itemWorker) itemRows(rank uint32, rows []int32, last bool) error {
 		if err := continueView(w.view, before, w.chunk.rows, rows); err != nil {
 			return err
 		}
-		w.kernel.update(w.view.Bucket, w.chunk.rows, rows)
-		if w.value, err = w.codec.AppendContinued(w.value[:0], w.view, e.o.AsOf); err != nil {
+		turn := tile.TurnOf(id)
+		w.kernel.update(w.view.Bucket, turn, w.chunk.rows, rows)
+		if w.value, err = w.codec.AppendContinued(w.value[:0], w.view, turn.Horizon(e.o.AsOf)); err != nil {
 			return err
 		}
 	}
@@ -159,7 +160,7 @@ func (e *engine) foldGlobal() ([]byte, error) {
 				rows = append(rows, int32(i))
 			}
 		}
-		k.update(bucket, c.rows, rows)
+		k.update(bucket, tile.EveryNight, c.rows, rows)
 		return nil
 	})
 	if err != nil {

@@ -24,6 +24,9 @@ type kernel struct {
 	widths []int64
 	types  [][]bool // by filter, by number of a type: whether the filter takes it
 
+	turn  tile.Turn             // whose first tiles the series have
+	froms map[tile.Turn][]int64 // by series, of turns that have occurred
+
 	columns  *spill.Columns
 	rows     []int32 // at hand
 	times    []int64
@@ -72,7 +75,7 @@ var loops = map[string]loop{
 }
 
 func newKernel(e *engine, p *tile.Plan) *kernel {
-	k := &kernel{engine: e, plan: p}
+	k := &kernel{engine: e, plan: p, froms: map[tile.Turn][]int64{}}
 	for i := range p.Fields {
 		k.fields = append(k.fields, e.fieldReader(p, i))
 	}
@@ -89,6 +92,7 @@ func newKernel(e *engine, p *tile.Plan) *kernel {
 		k.types = append(k.types, takes)
 	}
 	k.row.Fields = make([]agg.Operand, len(p.Fields))
+	k.begin(tile.EveryNight)
 	return k
 }
 
@@ -100,7 +104,7 @@ func (k *kernel) newSeries(s *tile.SeriesPlan) seriesKernel {
 	}
 	key := s.Monoid.Key()
 	out := seriesKernel{
-		SeriesPlan: s, width: w, from: firstTile(s, k.engine.o.AsOf),
+		SeriesPlan: s, width: w,
 		ordered:     strings.HasPrefix(key, "last") || strings.HasPrefix(key, "first"),
 		interaction: strings.HasSuffix(key, ":interaction"),
 	}
@@ -121,8 +125,27 @@ func firstTile(s *tile.SeriesPlan, asOf int64) int64 {
 	return tile.Start(asOf-int64(s.Window), s.Width) / s.Width
 }
 
-// update adds rows of the columns, in the order given, to a bucket.
-func (k *kernel) update(b tile.Bucket, c *spill.Columns, rows []int32) {
+// begin sets what pruning leaves of the view of a member whose turn is given.
+func (k *kernel) begin(t tile.Turn) {
+	from, known := k.froms[t]
+	if !known {
+		horizon := t.Horizon(k.engine.o.AsOf)
+		for i := range k.series {
+			from = append(from, firstTile(k.series[i].SeriesPlan, horizon))
+		}
+		k.froms[t] = from
+	}
+	k.turn = t
+	for i := range k.series {
+		k.series[i].from = from[i]
+	}
+}
+
+// update adds rows of the columns, in the order given, to the bucket of a member.
+func (k *kernel) update(b tile.Bucket, t tile.Turn, c *spill.Columns, rows []int32) {
+	if t != k.turn {
+		k.begin(t)
+	}
 	k.columns = c
 	for len(rows) > 0 {
 		n := min(len(rows), kernelRows)

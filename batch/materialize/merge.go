@@ -13,6 +13,7 @@ import (
 // mergedRow is a key's row of the first source that has it.
 type mergedRow struct {
 	source int
+	key    []byte
 	value  []byte
 	older  []byte // the value of the next source that has it, nil if none has
 }
@@ -36,7 +37,7 @@ func mergeRows(w *artifact.ViewWriter, from []sorted.Source, change func(mergedR
 	var key, first []byte
 	for more := m.Next(); more; {
 		key = append(key[:0], m.Key()...)
-		row := mergedRow{source: m.Source(), value: m.Value()}
+		row := mergedRow{source: m.Source(), key: key, value: m.Value()}
 		last := row.source == len(from)-1 // nothing can follow, and its rows are the large ones
 		if !last {
 			first = append(first[:0], row.value...)
@@ -71,7 +72,7 @@ func (e *engine) writeUsers(runs []*run) (artifact.Local, error) {
 	for i, rank := range e.previousRank {
 		finalOfPrevious[i] = final[rank]
 	}
-	p := newPruner(e.user, e.o.AsOf)
+	p := e.newPruner(e.user)
 	var buf []byte
 	defer drop(runs)
 	return e.mergeInto(model.UserViewFile, from, func(r mergedRow) ([]byte, error) {
@@ -80,7 +81,7 @@ func (e *engine) writeUsers(runs []*run) (artifact.Local, error) {
 			return nil, err
 		}
 		if r.source >= new {
-			if view, err = p.prune(view); err != nil {
+			if view, err = p.prune(r.key, view); err != nil {
 				return nil, err
 			}
 			buf = artifact.AppendUser(buf[:0], view, nil)
@@ -127,7 +128,7 @@ func (e *engine) writeItems(runs []*run) (artifact.Local, error) {
 	}
 	from = append(from, &knownItems{engine: e})
 	empty := e.item.NewCodec().AppendView(nil, e.item.NewBucket())
-	p := newPruner(e.item, e.o.AsOf)
+	p := e.newPruner(e.item)
 	defer drop(runs)
 	return e.mergeInto(model.ItemViewFile, from, func(r mergedRow) ([]byte, error) {
 		switch {
@@ -136,7 +137,7 @@ func (e *engine) writeItems(runs []*run) (artifact.Local, error) {
 		case r.source == len(from)-1:
 			return empty, nil
 		}
-		return p.prune(r.value)
+		return p.prune(r.key, r.value)
 	})
 }
 

@@ -120,7 +120,7 @@ func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
 	}
 	w.value = w.value[:0]
 	if e.views {
-		if err := w.update(&state); err != nil {
+		if err := w.update(id, &state); err != nil {
 			return err
 		}
 	}
@@ -132,13 +132,13 @@ func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
 }
 
 // update makes the value of the user from the state before and the rows that are kept.
-func (w *userWorker) update(state *userState) (err error) {
-	e, c := w.engine, w.chunk.rows
+func (w *userWorker) update(id []byte, state *userState) (err error) {
+	c, turn := w.chunk.rows, tile.TurnOf(id)
 	if err = continueView(w.view, state.view, c, w.kept); err != nil {
 		return err
 	}
-	w.kernel.update(w.view.Bucket, c, w.kept)
-	if w.encoded, err = w.codec.AppendContinued(w.encoded[:0], w.view, e.o.AsOf); err != nil {
+	w.kernel.update(w.view.Bucket, turn, c, w.kept)
+	if w.encoded, err = w.codec.AppendContinued(w.encoded[:0], w.view, turn.Horizon(w.engine.o.AsOf)); err != nil {
 		return err
 	}
 	touched, err := w.history.build(state.touched, state.history, c, w.kept)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -56,6 +57,7 @@ const keptFile = "kept.json"
 
 type kept struct {
 	CutN   int64        `json:"cut_n"`
+	AsOf   int64        `json:"as_of"` // Unix ms
 	Counts model.Counts `json:"counts"`
 }
 
@@ -142,7 +144,7 @@ func compute(ctx context.Context, r computeRequest) (a computeAnswer, err error)
 		}
 	}
 	if r.Keep != "" {
-		return a, keep(r.Keep, r.N, result)
+		return a, keep(r, result)
 	}
 	return a, nil
 }
@@ -204,8 +206,9 @@ func (p *phases) end(phase string) {
 	p.last = used.Seconds()
 }
 
-// keep moves the tables of a result to a folder.
-func keep(dir string, n int64, r *materialize.Result) error {
+// keep moves the tables of a result to the folder that the request names.
+func keep(q computeRequest, r *materialize.Result) error {
+	dir := q.Keep
 	for _, f := range r.Files {
 		to := filepath.Join(dir, filepath.FromSlash(f.File.Name))
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
@@ -215,7 +218,7 @@ func keep(dir string, n int64, r *materialize.Result) error {
 			return fmt.Errorf("keep a table: %w", err)
 		}
 	}
-	text, err := json.Marshal(kept{CutN: n, Counts: r.Counts})
+	text, err := json.Marshal(kept{CutN: q.N, AsOf: q.AsOf, Counts: r.Counts})
 	if err != nil {
 		return fmt.Errorf("keep the tables: %w", err)
 	}
@@ -236,7 +239,7 @@ func openKept(dir string) (p *materialize.Previous, closeAll func() error, err e
 	if err := json.Unmarshal(text, &k); err != nil {
 		return nil, closeAll, fmt.Errorf("open kept tables: %s: %w", keptFile, err)
 	}
-	p = &materialize.Previous{Inputs: model.Inputs{CutN: k.CutN}, Counts: k.Counts}
+	p = &materialize.Previous{Inputs: model.Inputs{CutN: k.CutN, AsOf: time.UnixMilli(k.AsOf)}, Counts: k.Counts}
 	var open []*sorted.Reader
 	closeAll = func() error {
 		var errs []error

@@ -116,6 +116,9 @@ func (out facts) addTable(c feature.Catalogue, e feature.Entity, asOf int64, l a
 		}
 		for i := range about {
 			for _, cell := range b[about[i].feature.Series] {
+				if cell.Tile < about[i].from {
+					continue // pruning is staggered: the view has not been pruned as of the night
+				}
 				cells[i]++
 				sums[i] += about[i].value(&cell.Partial)
 			}
