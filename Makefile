@@ -39,9 +39,9 @@ test: ## Run the hermetic tests (RACE=1 adds the race detector; TESTFLAGS=…)
 
 .PHONY: check
 check: ## Check formatting, vet, lint, go.mod and the pure-Go build
-	$(call timed,check,$(MAKE) check-format check-vet check-lint check-tidy check-build)
+	$(call timed,check,$(MAKE) check-format check-vet check-lint check-tidy check-generate check-build)
 
-.PHONY: check-format check-vet check-lint check-tidy check-build
+.PHONY: check-format check-vet check-lint check-tidy check-generate check-build
 check-format:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(LINT) fmt --diff
@@ -52,6 +52,8 @@ check-lint:
 check-tidy:
 	$(GO) mod tidy -diff
 	for m in scripts/tools scripts/oracle/googlesql scripts/oracle/bigquery scripts/oracle/duckdb infra/sorted/compare; do $(GO) mod tidy -C $$m -diff; done
+check-generate: generate
+	git diff --exit-code -- '*.pb.go'
 check-build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null .
 

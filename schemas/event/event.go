@@ -7,12 +7,22 @@
 // place in the log tells: key, partition and log time. Both steps are pure functions of the record,
 // so ingest, the stream engine, the archive and the batch layer cannot disagree.
 //
-// JSON is the only codec today. The `content-type` record header is the seam for another one:
-// Decode refuses a content type that it does not know instead of guessing.
+// An event is JSON or Protobuf (event.proto), and the record header `content-type` is the only switch:
+// Decode refuses a content type that it does not know instead of guessing. Both say the same: the same
+// event is accepted or rejected alike, for the same reason. Each has a decoder written by hand, which
+// another one judges in the tests:
+//
+//   - JSON: scanEvent reads what producers usually send, and decides nothing else. Whatever surprises it
+//     (an escape, null, any error) goes to the strict decoder of go-json-experiment, the judge of what
+//     is accepted and the one who words rejections.
+//   - Protobuf: decodeProtobuf gives what the generated code (eventpb) gives.
+//
+// docs/formats/event.md is the page of both encodings.
 package event
 
 // ValidatorVersion numbers the rules of Validity. It is part of every live-state namespace and of
-// every generation's inputs: a changed rule is a changed answer.
+// every generation's inputs: a changed rule is a changed answer. Version 1 is not released yet and
+// knows both encodings; a further one is a new version.
 const ValidatorVersion = 1
 
 // Limits of a valid event. They bound every state and every column that is derived from one.
