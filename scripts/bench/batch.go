@@ -49,7 +49,7 @@ func runBatch(ctx context.Context, out *report) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := choose(batchParts(), os.Getenv("PART"))
+	chosen, err := choose(batchParts(), func(p batchPart) string { return p.name }, os.Getenv("PART"))
 	if err != nil {
 		return err
 	}
@@ -63,15 +63,15 @@ func runBatch(ctx context.Context, out *report) error {
 }
 
 // choose returns the parts that a comma-separated list names, all for an empty one.
-func choose(parts []batchPart, list string) ([]batchPart, error) {
+func choose[P any](parts []P, nameOf func(P) string, list string) ([]P, error) {
 	if list == "" {
 		return parts, nil
 	}
 	var names []string
 	for _, p := range parts {
-		names = append(names, p.name)
+		names = append(names, nameOf(p))
 	}
-	var out []batchPart
+	var out []P
 	for name := range strings.SplitSeq(list, ",") {
 		i := slices.Index(names, name)
 		if i < 0 {

@@ -18,7 +18,7 @@ func TestChooseParts(t *testing.T) {
 	nothing := func(context.Context, *report, []float64, *slog.Logger) error { return nil }
 	parts := []batchPart{{"one", nothing}, {"two", nothing}, {"three", nothing}}
 	names := func(list string) string {
-		chosen, err := choose(parts, list)
+		chosen, err := choose(parts, func(p batchPart) string { return p.name }, list)
 		if err != nil {
 			return err.Error()
 		}

@@ -38,6 +38,7 @@ func suites() []suite {
 	return []suite{
 		{"machine", "what this machine can do: cores, memory, loopback; run it beside any other suite", runMachine},
 		{"freshness", "how soon recommendations know a click, over HTTP against the whole of dev", runFreshness},
+		{"stream", "Kafka to live state in a real Redis, against Redis alone, and how soon an event is servable (PART=, SCALE=, SECONDS=)", runStream},
 		{"batch", "the columnar engine against DuckDB on generated raw archives (PART=, SCALE=)", runBatch},
 	}
 }
@@ -56,6 +57,12 @@ func main() {
 func run(ctx context.Context, args []string, known []suite, stdout io.Writer) (int, error) {
 	if len(args) == 1 && args[0] == computeVerb {
 		if err := runCompute(ctx, os.Stdin, stdout); err != nil {
+			return exitError, err
+		}
+		return 0, nil
+	}
+	if len(args) == 1 && args[0] == brokerVerb {
+		if err := runBroker(os.Stdin, stdout); err != nil {
 			return exitError, err
 		}
 		return 0, nil

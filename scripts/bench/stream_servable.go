@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/redis"
+	"github.com/anabranch/anabranch/schemas/event"
+	"github.com/anabranch/anabranch/schemas/tile"
+	"github.com/anabranch/anabranch/stream/live"
+)
+
+// pacedRate is how many events a second the paced part produces.
+const pacedRate = 20_000
+
+// pacedWarm is what is not judged: until caches, connections and the group have come up.
+const pacedWarm = 3 * time.Second
+
+// clockOf notes when each offset of a partition was handed to the producer.
+type producedAt struct {
+	mu sync.Mutex
+	at [][]time.Time // by partition, offset
+}
+
+func (c *producedAt) set(partition int32, offset int64, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := &c.at[partition]
+	for int64(len(*list)) <= offset {
+		*list = append(*list, time.Time{})
+	}
+	(*list)[offset] = at
+}
+
+// runServable measures how long it takes from an event's being handed to a producer until a reader of Redis finds
+// it counted, at a steady rate on Apache Kafka.
+func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
+	b, err := startApacheKafka(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	server, redisPID, err := startStreamRedis(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	t := stand{s: s, broker: b, redisAddr: server.Addr, redisPID: redisPID}
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr, ContextTimeoutEnabled: true, PoolSize: 2 * int(s.work.Partitions)})
+	defer func() { err = errors.Join(err, client.Close()) }()
+	w := &watcher{commits: true}
+	client.AddHook(w)
+	producer, err := kafka.Dial([]string{b.addr}, nil, kafka.Local())
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
+	if err := s.work.makeTopics(ctx, producer); err != nil {
+		return err
+	}
+	cfg, err := t.config(client)
+	if err != nil {
+		return err
+	}
+	r, err := live.New(cfg)
+	if err != nil {
+		return err
+	}
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Run(runCtx) }()
+	clock := &producedAt{at: make([][]time.Time, s.work.Partitions)}
+	produced, memory, err := pace(ctx, producer, s, clock)
+	if err != nil {
+		return err
+	}
+	if err := awaitApplied(ctx, r, produced); err != nil {
+		return err
+	}
+	cancel()
+	if err := <-done; err != nil {
+		return err
+	}
+	reportServable(out, s, b, clock, w.log, tile.Namespace(cfg.Catalogue), memory)
+	return nil
+}
+
+// pace produces at the rate for the time of the paced part. It returns how many events it made, and the resident
+// memory of this process, MB, after a third of the time and at the end.
+func pace(ctx context.Context, producer *kgo.Client, s *streamSetup, clock *producedAt) (produced int64, memory [2]float64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	const slice = 2 * time.Millisecond
+	shop, began := s.work.shopper(), time.Now()
+	tick := time.NewTicker(slice)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		<-tick.C
+		elapsed := time.Since(began)
+		if memory[0] == 0 && elapsed > s.paced/3 {
+			memory[0] = residentMB()
+		}
+		if elapsed > s.paced {
+			break
+		}
+		for ; produced < int64(elapsed.Seconds()*pacedRate); produced++ {
+			at := time.Now()
+			e := shop.next(event.MillisOf(at))
+			r, err := record(&e, event.ContentTypeProtobuf)
+			if err != nil {
+				return produced, memory, err
+			}
+			r.Timestamp = at
+			producer.Produce(ctx, r, func(r *kgo.Record, err error) {
+				if err != nil {
+					cancel(err)
+					return
+				}
+				clock.set(r.Partition, r.Offset, at)
+			})
+		}
+	}
+	memory[1] = residentMB()
+	if err := producer.Flush(ctx); err != nil {
+		return produced, memory, fmt.Errorf("produce at a steady rate: %w", context.Cause(ctx))
+	}
+	return produced, memory, nil
+}
+
+func awaitApplied(ctx context.Context, r *live.Runner, produced int64) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var next int64
+		for _, p := range r.Status() {
+			next += p.Next
+		}
+		if next >= produced {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func reportServable(out *report, s *streamSetup, b *broker, clock *producedAt, log []commit, namespace string, memory [2]float64) {
+	params := s.work.params()
+	delete(params, "events")
+	delete(params, "span_h")
+	maps.Copy(params, map[string]any{
+		"broker": b.name, "rate": pacedRate, "seconds": s.paced.Seconds(), "warm_s": pacedWarm.Seconds(), "codec": event.ContentTypeProtobuf,
+	})
+	var took []float64
+	began := time.Time{}
+	for p, at := range clock.at {
+		fence, next := redis.Keys{Partition: int32(p), Namespace: namespace}.Fence(), int64(0)
+		for _, c := range log {
+			if c.fence != fence {
+				continue
+			}
+			for ; next < c.next && next < int64(len(at)); next++ {
+				if began.IsZero() || at[next].Before(began) {
+					began = at[next]
+				}
+				if at[next].Sub(began) > pacedWarm {
+					took = append(took, c.at.Sub(at[next]).Seconds()*1000)
+				}
+			}
+		}
+	}
+	if len(took) == 0 {
+		s.log.Warn("nothing was measured: the paced part is shorter than its warming up")
+		return
+	}
+	slices.Sort(took)
+	quantile := func(q float64) float64 { return took[min(len(took)-1, int(q*float64(len(took))))] }
+	out.add("servable_p50_ms", quantile(.5), "ms", params)
+	out.add("servable_p99_ms", quantile(.99), "ms", params)
+	out.add("servable_p999_ms", quantile(.999), "ms", params)
+	out.add("servable_max_ms", took[len(took)-1], "ms", params)
+	out.add("servable_memory_third_mb", memory[0], "MB", params)
+	out.add("servable_memory_end_mb", memory[1], "MB", params)
+}
+
+// residentMB is the resident memory of this process, 0 where the system does not tell.
+func residentMB() float64 {
+	stat, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident float64
+	if _, err := fmt.Sscan(string(stat), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * float64(os.Getpagesize()) / (1 << 20)
+}
