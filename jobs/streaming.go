@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/problem"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/stream/archive"
@@ -30,7 +31,8 @@ func (rt *runtimeEnv) newLive(p *parts, features feature.Catalogue, redis goredi
 		return live.New(live.Config{
 			Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: c,
 			Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: own,
-			KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6)),
+			KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6),
+				kafka.Metrics(own, "live")),
 		})
 	}
 	s := &liveSet{
@@ -48,7 +50,8 @@ const streamSession = 6 * time.Second
 // newArchiver returns the archiver of the parts' log and bucket; its counts are registered in reg.
 func (rt *runtimeEnv) newArchiver(p *parts, reg prometheus.Registerer) (*archive.Archiver, error) {
 	a, err := archive.New(archive.Config{
-		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: p.clientOptions(), Now: rt.now, Logger: rt.log,
+		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: append(p.clientOptions(), kafka.Metrics(reg, "archive")),
+		Now: rt.now, Logger: rt.log,
 	})
 	if err != nil {
 		return nil, err
@@ -61,6 +64,7 @@ func (rt *runtimeEnv) newArchiver(p *parts, reg prometheus.Registerer) (*archive
 		{"rejected_total", "Of those, records that are no valid events.", func(s archive.Stats) int64 { return s.Rejected }},
 		{"files_total", "Files written.", func(s archive.Stats) int64 { return s.Files }},
 		{"bytes_total", "Bytes of files written.", func(s archive.Stats) int64 { return s.Bytes }},
+		{"marks_total", "Epochs that ended, once a partition.", func(s archive.Stats) int64 { return s.Marks }},
 	} {
 		counter := prometheus.NewCounterFunc(
 			prometheus.CounterOpts{Namespace: "anabranch", Subsystem: "archive", Name: c.name, Help: c.help},
@@ -75,8 +79,13 @@ func (rt *runtimeEnv) newArchiver(p *parts, reg prometheus.Registerer) (*archive
 // newIngest returns the front door and the service that keeps its catalog.
 func (rt *runtimeEnv) newIngest(p *parts, reg prometheus.Registerer) (http.Handler, *ingest.Catalog, service, error) {
 	catalog := ingest.NewCatalog()
+	client, err := kafka.Dial(p.seeds, rt.log, append(p.clientOptions(), kafka.Metrics(reg, "ingest"))...)
+	if err != nil {
+		return nil, nil, service{}, err
+	}
+	p.closers = append(p.closers, func() error { client.Close(); return nil })
 	h, err := ingest.New(ingest.Config{
-		Client: p.client, Catalog: catalog, Partitions: p.topics.Partitions, Clock: rt.now, Logger: rt.log, Registerer: reg,
+		Client: client, Catalog: catalog, Partitions: p.topics.Partitions, Clock: rt.now, Logger: rt.log, Registerer: reg,
 	})
 	if err != nil {
 		return nil, nil, service{}, err
@@ -84,7 +93,7 @@ func (rt *runtimeEnv) newIngest(p *parts, reg prometheus.Registerer) (http.Handl
 	mux := http.NewServeMux()
 	h.Mount(mux)
 	follow := again(rt.log, "ingest catalog", func(ctx context.Context) error {
-		return catalog.Follow(ctx, p.seeds, rt.log, "items", p.clientOptions()...)
+		return catalog.Follow(ctx, p.seeds, rt.log, "items", append(p.clientOptions(), kafka.Metrics(reg, "catalog"))...)
 	})
 	return mux, catalog, follow, nil
 }
