@@ -47,8 +47,9 @@
 //
 // Options.Memory bounds rows at hand and rows put aside in memory; more go to temporary files without a
 // name. Beyond it there are the texts of all item ids (each its bytes and about 100 more), a bit for each
-// row, the compressed file that each thread reads, and for the warehouse the distinct users of each (date, item) of an item
-// whose rows do not fit at once.
+// row, the compressed file that each thread reads and the row group that it decodes, and for the warehouse the distinct users of
+// each (date, item) of an item whose rows do not fit at once. A row group takes about 400 bytes a row: 50 MB as our archive
+// writes them. Files with row groups of more than 2^21 rows are refused (rawparquet.Scanner).
 //
 // # Warehouse
 //

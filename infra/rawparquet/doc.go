@@ -18,8 +18,8 @@
 // # Two ways to read
 //
 // Scanner (ScanVerified) is for engines: reused memory, dictionaries kept, row groups left out by their
-// statistics, 6 to 8 times the speed. Read (ReadVerified) hands out Arrow arrays and rows, for tools
-// and tests.
+// statistics, 6 to 8 times the speed. It decodes a row group whole and refuses one of more than 2^21 rows. Read
+// (ReadVerified) hands out Arrow arrays and rows, for tools and tests.
 //
 // # Metadata
 //

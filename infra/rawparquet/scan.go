@@ -15,8 +15,8 @@ import (
 	"github.com/anabranch/anabranch/schemas/event"
 )
 
-// maxGroupRows is the largest row group that is decoded; Encode makes them of 131,072 rows.
-const maxGroupRows = 1 << 24
+// maxGroupRows is the largest row group that a Scanner takes, about .8 GB of all columns; Encode makes them of 131,072 rows.
+const maxGroupRows = 1 << 21
 
 // Range names a column of integers and the values that are wanted of it, both ends included.
 type Range struct {
@@ -26,8 +26,8 @@ type Range struct {
 
 // Scanner reads raw files into columns, several times as fast as Read: pages are decoded straight into
 // memory that is reused from row group to row group, and texts that the file holds as numbers
-// of a dictionary stay numbers. It holds one row group of the columns asked for at a time. It serves one
-// goroutine.
+// of a dictionary stay numbers. It holds one row group of the columns asked for at a time, about 400 bytes a row, so that
+// files with row groups of more than 2^21 rows, which others must have written, are refused. It serves one goroutine.
 type Scanner struct {
 	chunks []*chunk
 	where  []where
@@ -129,7 +129,7 @@ func (s *Scanner) scanGroup(pf *file.Reader, i int, fn func(*Group) error) (int6
 	rg := pf.RowGroup(i)
 	rows := rg.NumRows()
 	if rows < 0 || rows > maxGroupRows {
-		return 0, fmt.Errorf("it announces %d rows, %d are accepted", rows, maxGroupRows)
+		return 0, fmt.Errorf("it has %d rows, and at most %d are accepted, because it is decoded whole: write the file in smaller row groups", rows, maxGroupRows)
 	}
 	needed, err := s.needs(rg)
 	if err != nil || !needed || rows == 0 {
