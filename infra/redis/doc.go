@@ -25,6 +25,13 @@
 //     the same for all of them: drop the cache, go to Result.Stored, recompute from there.
 //   - an error: unknown whether the script ran; read the fence again before anything else.
 //
+// # What is left behind
+//
+// [Store.Drop] deletes a fence, so that the partition's owner opens a new incarnation. Keys of
+// incarnations that no fence names are garbage from then on; [Store.Sweep] deletes them. An incarnation
+// is never named again, and its keys are written by scripts that find it named, so that nobody can add
+// to what is swept.
+//
 // # Keys
 //
 // All keys of a partition carry its hash tag, so that a cluster keeps them in one slot and one script
