@@ -67,6 +67,13 @@ integration: ## Run the tests that need real servers (Kafka, Redis, S3, Chromium
 	$(call timed,integration,bin/testenv run -- env ANABRANCH_INTEGRATION=1 CGO_ENABLED=$(CGO) $(GO) test -count=1 -timeout 30m $(if $(RACE),-race) \
 		-tags integration -run 'Integration|Conformance' $(TESTFLAGS) ./...)
 
+.PHONY: faults
+faults: ## Fault matrix on real servers (SEEDS=1 SEED=1 ROWS=1,2 TABLE=docs/faults.md); what this build has shown is not run again
+	@mkdir -p bin
+	$(call timed,faults,ANABRANCH_INTEGRATION=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 0 -tags integration -run TestIntegrationFaultMatrix -v ./jobs/faults \
+		-args -full -state '$(CURDIR)/bin/faults.jsonl' -seeds $(if $(filter file,$(origin SEEDS)),1,$(SEEDS)) -seed $(SEED) \
+		$(if $(ROWS),-rows $(ROWS)) $(if $(TABLE),-table '$(abspath $(TABLE))'))
+
 .PHONY: oracles
 oracles: ## Test the judges of generated SQL, each a module of its own (first build: minutes, 7 GB, a C++ compiler)
 	$(call timed,oracles,for m in googlesql bigquery; do CGO_ENABLED=0 $(GO) test -C scripts/oracle/$$m -p 2 -timeout 10m ./...; done; \

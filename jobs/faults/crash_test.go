@@ -1,0 +1,164 @@
+//go:build integration
+
+package faults
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/schemas/model"
+)
+
+// Points of the live process. open is the script that opens a fence, fence the one that moves it, letters the dead
+// letters of a batch, commit the group's offset.
+const (
+	beforeOpen    = "before open"
+	afterOpen     = "after open"
+	afterLoad     = "after load"
+	beforeFence   = "before fence"
+	afterFence    = "after fence"
+	beforeLetters = "before letters"
+	afterLetters  = "after letters"
+	commitSent    = "commit sent"
+	commitDone    = "commit done"
+)
+
+// Points of the archive process.
+const (
+	beforePut   = "before put"
+	afterPut    = "after put"
+	beforeIndex = "before index"
+	afterIndex  = "after index"
+)
+
+// crash ends the process the way a power cut does, at the n-th passage of a point.
+type crash struct {
+	point string
+	left  atomic.Int64
+}
+
+func newCrash(point string, at int) *crash {
+	c := &crash{point: point}
+	c.left.Store(int64(at))
+	return c
+}
+
+// pass is called at every point.
+func (c *crash) pass(point string) {
+	if point != c.point || c.left.Add(-1) != 0 {
+		return
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {} // the signal ends this goroutine too
+}
+
+// redisCrashes makes the points around what the live process asks Redis for.
+type redisCrashes struct{ c *crash }
+
+// DialHook implements goredis.Hook.
+func (h redisCrashes) DialHook(next goredis.DialHook) goredis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+// ProcessPipelineHook implements goredis.Hook.
+func (h redisCrashes) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// ProcessHook implements goredis.Hook.
+func (h redisCrashes) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		before, after := pointsOf(cmd)
+		h.c.pass(before)
+		err := next(ctx, cmd)
+		if err == nil {
+			h.c.pass(after)
+		}
+		return err
+	}
+}
+
+// pointsOf returns the points before and after a command. The commit script's first argument after its keys is the
+// expected fence, which is empty where one is opened.
+func pointsOf(cmd goredis.Cmder) (before, after string) {
+	args := cmd.Args()
+	switch cmd.Name() {
+	case "mget":
+		return "-", afterLoad
+	case "eval", "evalsha":
+		if keys, ok := args[2].(int); ok && len(args) > 3+keys && args[3+keys] == "" {
+			return beforeOpen, afterOpen
+		}
+		return beforeFence, afterFence
+	}
+	return "-", "-"
+}
+
+// kafkaCrashes makes the points around what a process writes to Kafka: records of a topic, and group offsets.
+type kafkaCrashes struct {
+	c     *crash
+	topic string
+}
+
+// OnProduceRecordBuffered implements kgo.HookProduceRecordBuffered.
+func (h kafkaCrashes) OnProduceRecordBuffered(r *kgo.Record) {
+	if r.Topic == h.topic {
+		h.c.pass(beforeLetters)
+	}
+}
+
+// OnProduceRecordUnbuffered implements kgo.HookProduceRecordUnbuffered.
+func (h kafkaCrashes) OnProduceRecordUnbuffered(r *kgo.Record, err error) {
+	if r.Topic == h.topic && err == nil {
+		h.c.pass(afterLetters)
+	}
+}
+
+const offsetCommitKey = 8 // of Kafka's protocol
+
+// OnBrokerWrite implements kgo.HookBrokerWrite.
+func (h kafkaCrashes) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if key == offsetCommitKey && err == nil {
+		h.c.pass(commitSent)
+	}
+}
+
+// OnBrokerRead implements kgo.HookBrokerRead.
+func (h kafkaCrashes) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if key == offsetCommitKey && err == nil {
+		h.c.pass(commitDone)
+	}
+}
+
+// bucketCrashes makes the points around what the archiver writes.
+func bucketCrashes(b *bucket.Bucket, c *crash) *bucket.Bucket {
+	return bucket.New(crashDriver{b.Driver(), c})
+}
+
+type crashDriver struct {
+	bucket.Driver
+	c *crash
+}
+
+// Put implements bucket.Driver.
+func (d crashDriver) Put(ctx context.Context, key string, data []byte, cond bucket.Condition) (string, error) {
+	before, after := beforePut, afterPut
+	if strings.HasPrefix(key, model.IndexPrefix) {
+		before, after = beforeIndex, afterIndex
+	}
+	d.c.pass(before)
+	etag, err := d.Driver.Put(ctx, key, data, cond)
+	if err == nil {
+		d.c.pass(after)
+	}
+	return etag, err
+}
