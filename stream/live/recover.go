@@ -46,18 +46,18 @@ func (o *owner) recover(ctx context.Context) error {
 
 // check refuses a fence that the log cannot continue.
 func (o *owner) check(f redis.Fence, l Held) error {
-	const rebuild = "to rebuild the state from the floor, stop the live runners, delete the key %s in Redis and start them again"
+	rebuild := fmt.Sprintf("to rebuild the state from the floor, run `anabranch stream rebuild --partition %d`", o.partition)
 	switch {
 	case f.TopicID != l.TopicID:
-		return haltf("partition %d: its live state is of topic id %s, but topic %s has id %s now, so it was deleted and created anew; "+rebuild,
-			o.partition, f.TopicID, o.r.cfg.Topic, l.TopicID, o.keys.Fence())
+		return haltf("partition %d: its live state is of topic id %s, but topic %s has id %s now, so it was deleted and created anew; %s, and start the live runners again",
+			o.partition, f.TopicID, o.r.cfg.Topic, l.TopicID, rebuild)
 	case f.Next < l.Start:
 		return haltf("partition %d: live state has to continue at offset %d, but Kafka holds records from offset %d on only; "+
-			"raise the retention of topic %s, publish a generation whose cut lies behind that offset, then "+rebuild,
-			o.partition, f.Next, l.Start, o.r.cfg.Topic, o.keys.Fence())
+			"raise the retention of topic %s, publish a generation whose cut lies behind that offset, then, %s",
+			o.partition, f.Next, l.Start, o.r.cfg.Topic, rebuild)
 	case f.Next > l.End:
-		return haltf("partition %d: live state has to continue at offset %d, but the log ends at %d, so Kafka lost records; "+rebuild,
-			o.partition, f.Next, l.End, o.keys.Fence())
+		return haltf("partition %d: live state has to continue at offset %d, but the log ends at %d, so Kafka lost records; %s",
+			o.partition, f.Next, l.End, rebuild)
 	}
 	return nil
 }
