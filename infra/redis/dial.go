@@ -78,8 +78,10 @@ func (a *address) universal() (*goredis.UniversalOptions, error) {
 
 // refuseEviction is run on every new connection.
 func refuseEviction(ctx context.Context, conn *goredis.Conn) error {
-	_, err := checkServer(ctx, conn)
-	return err
+	if _, err := checkServer(ctx, conn); err != nil {
+		return fmt.Errorf("greet redis: %w", err) // go-redis takes one layer off
+	}
+	return nil
 }
 
 // applyPath reads what stands behind the hosts: a master's name and the number of a database.

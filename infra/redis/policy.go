@@ -13,6 +13,15 @@ import (
 // ErrEvicts is wrapped by the error of [CheckPolicy] for a server that may evict keys.
 var ErrEvicts = errors.New("redis may evict keys")
 
+// evictionError is ErrEvicts with the policy that was found.
+type evictionError struct{ policy string }
+
+func (e evictionError) Error() string {
+	return fmt.Sprintf("%v: maxmemory-policy is %q, set it to %q", ErrEvicts, e.policy, noEviction)
+}
+
+func (e evictionError) Unwrap() error { return ErrEvicts }
+
 const noEviction = "noeviction"
 
 // Policy is what a server told of its maxmemory-policy.
@@ -45,7 +54,10 @@ func CheckPolicy(ctx context.Context, client goredis.UniversalClient) (Policy, e
 		if err != nil || !policy.Known {
 			worst = policy
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("master %s: %w", master.Options().Addr, err)
+		}
+		return nil
 	})
 	return worst, err
 }
@@ -56,7 +68,7 @@ func checkServer(ctx context.Context, client goredis.Cmdable) (Policy, error) {
 		return policy, err
 	}
 	if policy.Known && policy.Value != noEviction {
-		return policy, fmt.Errorf("%w: maxmemory-policy is %q, set it to %q", ErrEvicts, policy.Value, noEviction)
+		return policy, evictionError{policy.Value}
 	}
 	return policy, nil
 }
@@ -64,6 +76,9 @@ func checkServer(ctx context.Context, client goredis.Cmdable) (Policy, error) {
 // readPolicy asks with CONFIG GET and, where managed servers forbid that, with INFO.
 func readPolicy(ctx context.Context, client goredis.Cmdable) (Policy, error) {
 	values, configErr := client.ConfigGet(ctx, "maxmemory-policy").Result()
+	if refused := (evictionError{}); errors.As(configErr, &refused) { // by a connection that was made just now
+		return Policy{Known: true, Value: refused.policy}, nil
+	}
 	if configErr == nil {
 		if v := values["maxmemory-policy"]; v != "" {
 			return Policy{Known: true, Value: v}, nil
