@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Catalogue feature.Catalogue
 	Weights   model.Weights
-	AsOf      int64            // Unix ms: views are pruned as of it and answer reads at or after it only
+	AsOf      int64            // Unix ms: views answer reads at or after it only, and are pruned as of then or up to eight days before (tile.Turn)
 	Dates     func(int32) bool // which warehouse partitions to aggregate; nil: none
 
 	// Previous, if given, is continued: only the epochs since its cut are read. Continues says whether

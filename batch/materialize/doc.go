@@ -37,7 +37,9 @@
 //
 // With Options.Previous only the epochs since an earlier generation's cut are read. Entities that occur in
 // them continue from their stored view, of which only the tiles that new events are of, and later ones, are decoded
-// (tile.Continued); all others are copied, but for the tiles that have to go (tile.Codec.AppendPruned).
+// (tile.Continued); all others are copied, but for the tiles that have to go (tile.Codec.AppendPruned). Those of an eighth
+// of the members go in a night: a view is pruned as of the last day that was its member's turn (tile.Turn.Horizon),
+// whether it is copied, continued or made from the start.
 // Of a training row the entries that events touch are made; the tables' merge puts them among the others. Entries name
 // items by their rank, which shifts when items are added: copying renumbers them.
 // Continues is the rule for when this is possible. A warehouse partition that needs epochs from before that cut is

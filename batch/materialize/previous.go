@@ -12,7 +12,7 @@ import (
 )
 
 // Previous is an opened earlier generation to continue from. Its tables stay the caller's to close, and
-// have to stay open until Compute returns.
+// have to stay open until Compute returns. Of the inputs Compute reads the cut, and the instant that the views are as of.
 type Previous struct {
 	Inputs model.Inputs
 	Counts model.Counts

@@ -46,8 +46,8 @@ type Inputs struct {
 	CutN  int64     `json:"cut_n"`
 	Label time.Time `json:"label"`
 
-	// AsOf is the earlier of label and mark start. Views are pruned as of it: tiles that no window read
-	// at AsOf or later reaches are not in them. So a generation answers reads at or after AsOf exactly;
+	// AsOf is the earlier of label and mark start. Views are pruned as of it, or of up to eight days before it: tiles that no window
+	// read then or later reaches are not in them. So a generation answers reads at or after AsOf exactly;
 	// an earlier one would miss events, and whoever asks for it has to be told.
 	AsOf time.Time `json:"as_of"`
 
