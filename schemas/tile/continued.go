@@ -141,7 +141,17 @@ func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
 // what AppendView writes of the whole bucket.
 func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, error) {
 	c.enc.Reset()
-	x.copier.Begin(&c.enc, &x.decoder, x.Bucket.Empty())
+	if c.bucketOf(x, asOf, x.Bucket.Empty()); x.decoder.Err != nil {
+		return nil, fmt.Errorf("continue %s view: %w", c.plan.Entity, x.decoder.Err)
+	}
+	dst = c.enc.AppendTable(append(dst, viewVersion))
+	return append(dst, c.enc.Buf...), nil
+}
+
+// bucketOf writes the series of what a bucket has become; alone says that nothing else names texts. Its error is the
+// decoder's.
+func (c *Codec) bucketOf(x *Continued, asOf int64, alone bool) {
+	x.copier.Begin(&c.enc, &x.decoder, alone)
 	x.decoder.Err = nil
 	for i := range c.plan.Series {
 		p := &c.plan.Series[i]
@@ -152,11 +162,6 @@ func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, e
 		}
 		c.continued(p, x, i)
 	}
-	if x.decoder.Err != nil {
-		return nil, fmt.Errorf("continue %s view: %w", c.plan.Entity, x.decoder.Err)
-	}
-	dst = c.enc.AppendTable(append(dst, viewVersion))
-	return append(dst, c.enc.Buf...), nil
 }
 
 // since drops the tiles before number from, in place.

@@ -83,7 +83,7 @@ func (r *Recent) Append(dst []byte) []byte {
 
 // Read reads what Append wrote.
 func (r *Recent) Read(d *agg.Decoder) {
-	*r = Recent{}
+	*r = Recent{ring: r.ring[:0]}
 	n := r.readHead(d)
 	if b := d.Bytes(8 * n); b != nil {
 		for ; len(b) > 0; b = b[8:] {

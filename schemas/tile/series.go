@@ -92,7 +92,11 @@ func (s *Series) cell(n int64, key string) *agg.Partial {
 	}
 	i, found := list.find(n, key)
 	if !found {
-		list = slices.Insert(list, i, Cell{Tile: n, Key: key})
+		list = list.extend()
+		for j := len(list) - 1; j > i; j-- { // the memory of the new cell moves along
+			list[j], list[j-1] = list[j-1], list[j]
+		}
+		list[i].Tile, list[i].Key = n, key
 		*s = list
 	}
 	return &list[i].Partial
