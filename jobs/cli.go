@@ -43,8 +43,12 @@ var examples = map[string]string{
   anabranch dev --period 2m                       # close an epoch every two minutes and watch the handover
   anabranch dev --events clicks.jsonl --data /tmp/mine
   anabranch dev --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
-	"ingest":  `  anabranch ingest --kafka broker:9092 --listen :8081`,
-	"stream":  `  anabranch stream --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"ingest":     `  anabranch ingest --kafka broker:9092 --listen :8081`,
+	"stream":     `  anabranch stream --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"stream run": `  anabranch stream run --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch`,
+	"stream rebuild": `  anabranch stream rebuild --partition 3          # what would be done
+  anabranch stream rebuild --partition 3 --yes
+  anabranch stream rebuild --clean --yes          # delete what is left of old state`,
 	"archive": `  anabranch archive --kafka broker:9092 --bucket s3://lake/anabranch`,
 	"import": `  anabranch import clicks.csv                     # event_id,user_id,item_id,type,value,event_time,session_id
   anabranch import --items u.item --users u.user u.data   # MovieLens-100K as it is distributed

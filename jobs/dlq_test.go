@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/infra/kafka"
@@ -146,4 +147,14 @@ func TestMarks(t *testing.T) {
 	}
 	b.expect(0, "marks write --date 2026-01-02")
 	b.expect(0, "marks list --json", `{"label":"2026-01-03T00:00:00Z","missing":[],"n":2,"offsets":{`, `"state":"written"}`)
+}
+
+// trimLog deletes the records of a partition before an offset.
+func (b *broker) trimLog(topic string, partition int32, before int64) {
+	b.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset(topic, partition, before, -1)
+	if _, err := kadm.NewClient(b.client).DeleteRecords(b.t.Context(), offsets); err != nil {
+		b.t.Fatal(err)
+	}
 }

@@ -143,6 +143,17 @@ func (s *liveSet) stopAll() {
 	}
 }
 
+// namespaces returns those that are kept up now.
+func (s *liveSet) namespaces() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for hash := range s.running {
+		all = append(all, tile.NamespaceOf(hash))
+	}
+	return all
+}
+
 // Status returns the partitions of the definitions that are served, of the configured ones before the
 // first generation.
 func (s *liveSet) Status() []live.PartitionStatus {

@@ -3,6 +3,11 @@ package jobs
 import "net"
 
 type streamCmd struct {
+	Keep    keepStreamCmd    `cmd:"" name:"run" default:"withargs" help:"Keep live features in Redis; what stream does without a subcommand."`
+	Rebuild rebuildStreamCmd `cmd:"" help:"Fill live state anew from the floor, or delete what is left of old state."`
+}
+
+type keepStreamCmd struct {
 	stores
 	definitions
 	Listen     string `default:"127.0.0.1:8082" help:"Address of /metrics and /healthz."`
@@ -10,7 +15,7 @@ type streamCmd struct {
 }
 
 // Run keeps live features in Redis until it is told to stop.
-func (c *streamCmd) Run(rt *runtimeEnv) error {
+func (c *keepStreamCmd) Run(rt *runtimeEnv) error {
 	features, err := c.catalogue()
 	if err != nil {
 		return err
@@ -28,6 +33,7 @@ func (c *streamCmd) Run(rt *runtimeEnv) error {
 			return err
 		}
 		rt.log.Info("streaming", "partitions", p.topics.Partitions)
-		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow, service{"stream", runner.run})
+		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow,
+			service{"stream", runner.run}, service{"sweep", rt.newSweeper(p, redis, runner).run})
 	})
 }

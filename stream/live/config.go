@@ -19,7 +19,10 @@ import (
 
 // DefaultGroup is the consumer group that shares the partitions among runners and shows their lag. It
 // differs by definition, because runners of different ones must each have all partitions.
-func DefaultGroup(c feature.Catalogue) string { return "anabranch-live-" + tile.Namespace(c) }
+func DefaultGroup(c feature.Catalogue) string { return GroupOf(tile.Namespace(c)) }
+
+// GroupOf is the DefaultGroup of a namespace's catalogue.
+func GroupOf(namespace string) string { return "anabranch-live-" + namespace }
 
 // Origin is where the state of a partition starts to be filled. Epochs ≥ Base are counted. Reading
 // has to start one epoch earlier, because an event of epoch Base may repeat one of the epoch before:
