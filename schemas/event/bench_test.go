@@ -40,8 +40,11 @@ func BenchmarkCheck(b *testing.B) {
 		rec   Record
 		texts *Texts
 	}{
-		{"JSON", asJSON, &Texts{}}, {"JSON without Texts", asJSON, nil}, {"JSON left to the strict decoder", escaped, nil},
-		{"Protobuf", asProtobuf, &Texts{}}, {"Protobuf without Texts", asProtobuf, nil},
+		{"JSON", asJSON, &Texts{}},
+		{"JSON without Texts", asJSON, nil},
+		{"JSON left to the strict decoder", escaped, nil},
+		{"Protobuf", asProtobuf, &Texts{}},
+		{"Protobuf without Texts", asProtobuf, nil},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			v := Validity{Partitions: 4, Texts: c.texts}

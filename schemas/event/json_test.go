@@ -75,6 +75,19 @@ func TestScanSurprises(t *testing.T) {
 	}
 }
 
+// TestScanBytes: every byte at every place of a text, alone and before the end of the text.
+func TestScanBytes(t *testing.T) {
+	for n := range 19 {
+		for i := range n {
+			for c := range 256 {
+				text := []byte(strings.Repeat("a", n))
+				text[i] = byte(c)
+				sameJSON(t, []byte(`{"user_id":"`+string(text)+`","type":"view"}`))
+			}
+		}
+	}
+}
+
 // TestScanNumbers: the fast path and the strict decoder agree on every digit.
 func TestScanNumbers(t *testing.T) {
 	literals := []string{

@@ -162,8 +162,15 @@ func newerParts() [][]byte {
 		field(10, field(1, "shoes")), field(10, field(2, 9.5)), field(10, []byte{}), field(10, join(field(1, ""), field(7, "new"))),
 		field(11, "new"), field(12, 7), field(13, 1.5), group, protowire.AppendFixed32(protowire.AppendTag(nil, 14, protowire.Fixed32Type), 1),
 		field(1, 7), field(6, "7"), field(5, 7), field(8, 7), field(10, 1.5), field(9, join(field(1, "k"), field(2, 7))), // other types than ours
-		field(1<<29-1, 1), field(2, "\xff"), field(8, join(field(1, "\xc3"))), field(5, math.NaN()), field(6, -1), {0x08}, {0x00}, {0x0f}, {0x0c}, {0x0a, 0xff, 0xff},
-		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02}, {0xf8, 0xff, 0xff, 0xff, 0x1f, 0x01}, {0x31, 1, 2, 3},
+		field(1<<29-1, 1), field(2, "\xff"), field(8, join(field(1, "\xc3"))), field(5, math.NaN()), field(6, -1),
+		{0x08},
+		{0x00},
+		{0x0f},
+		{0x0c},
+		{0x0a, 0xff, 0xff},
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02},
+		{0xf8, 0xff, 0xff, 0xff, 0x1f, 0x01},
+		{0x31, 1, 2, 3},
 	}
 }
 

@@ -29,25 +29,26 @@ func utcMillis(t []byte) (Millis, bool) {
 	if len(t) <= seconds || t[4] != '-' || t[7] != '-' || t[10] != 'T' || t[13] != ':' || t[16] != ':' {
 		return 0, false
 	}
-	century, a := twoDigits(t, 0)
-	year, b := twoDigits(t, 2)
-	month, c := twoDigits(t, 5)
-	day, d := twoDigits(t, 8)
-	hour, e := twoDigits(t, 11)
-	minute, f := twoDigits(t, 14)
-	second, g := twoDigits(t, 17)
-	year += 100 * century
-	if !(a && b && c && d && e && f && g) || year == 0 || month < 1 || month > 12 ||
-		day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	century, year := twoDigits(t, 0), twoDigits(t, 2)
+	month, day := twoDigits(t, 5), twoDigits(t, 8)
+	hour, minute, second := twoDigits(t, 11), twoDigits(t, 14), twoDigits(t, 17)
+	if century > 99 || year > 99 || month > 12 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	if year += 100 * century; year == 0 || month < 1 || day < 1 || day > daysIn(year, month) {
 		return 0, false
 	}
 	ms, ok := fraction(t[seconds:])
 	return Millis(((daysSince1970(year, month, day)*24+hour)*60+minute)*60+second)*1000 + Millis(ms), ok
 }
 
-func twoDigits(t []byte, at int) (int64, bool) {
+// twoDigits returns a number of two digits, and one above 99 where there are none.
+func twoDigits(t []byte, at int) int64 {
 	x, y := t[at]-'0', t[at+1]-'0'
-	return int64(x)*10 + int64(y), x <= 9 && y <= 9
+	if x > 9 || y > 9 {
+		return 100
+	}
+	return int64(x)*10 + int64(y)
 }
 
 // fraction reads what follows the seconds, Z or .123Z, as milliseconds; finer digits are cut off.

@@ -21,8 +21,10 @@ func TestProtobuf(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	sent := &eventpb.EventBatch{Events: []*eventpb.Event{
-		{EventId: "e1", UserId: "u1", ItemId: "i1", Type: "view", Value: proto.Float64(2), Context: map[string]string{"page": "home"},
-			Properties: map[string]*eventpb.Scalar{"gift": {Kind: &eventpb.Scalar_Truth{Truth: true}}}},
+		{
+			EventId: "e1", UserId: "u1", ItemId: "i1", Type: "view", Value: proto.Float64(2), Context: map[string]string{"page": "home"},
+			Properties: map[string]*eventpb.Scalar{"gift": {Kind: &eventpb.Scalar_Truth{Truth: true}}},
+		},
 		{UserId: "u1", ItemId: "i1", Type: "view", EventTimeMs: noon.UnixMilli() - 7},
 		{EventId: "e3", UserId: "u1", ItemId: "i1", Type: "VIEW"},
 	}}
