@@ -49,6 +49,9 @@
 // commit any more. The event_id is kept, so that the duplicate rule also covers an event that its
 // producer has sent again meanwhile.
 //
+// Kafka answers a commit before every reader can see it: a list that follows at once may still show a
+// letter as open. The next replay is not deceived, because of 1.
+//
 // While a transaction is open, readers of the partitions concerned wait for its end. Kafka aborts what
 // a dead replay left open after TransactionTimeout, or when the next replay starts.
 //

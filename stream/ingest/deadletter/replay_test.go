@@ -39,7 +39,7 @@ func TestReplay(t *testing.T) {
 		}
 		w.checkOnce(sound)
 	}
-	r := w.committed("events")[0]
+	r := w.committed(w.log.EventsTopic)[0]
 	if string(r.Key) != "u1" || r.Partition != kafka.PartitionOf("u1", partitions) || string(r.Value) != string(payload("u1", 1)) || !r.Timestamp.Equal(now) {
 		t.Errorf("replayed as %s in %d at %s: %s", r.Key, r.Partition, r.Timestamp, r.Value)
 	}
@@ -55,7 +55,7 @@ func TestReplay(t *testing.T) {
 func TestReplayFromHTTP(t *testing.T) {
 	w := newWorld(t)
 	refused := `{"event_id":"e1","user_id":"u1","item_id":"i1","type":"View"}`
-	must(t, w.client.ProduceSync(t.Context(), deadletter.FromHTTP("events.dlq", &event.Rejection{Reason: event.ReasonRange, Field: "type"}, []byte(refused))).FirstErr())
+	must(t, w.client.ProduceSync(t.Context(), deadletter.FromHTTP(w.log.Topic, &event.Rejection{Reason: event.ReasonRange, Field: "type"}, []byte(refused))).FirstErr())
 	letters := w.letters(deadletter.Filter{})
 	if len(letters) != 1 || letters[0].Position != (event.Position{TopicID: kafka.HexID(w.log.Topics.DeadLettersID)}) || letters[0].Field != "type" {
 		t.Fatalf("letters %+v", letters)
@@ -78,7 +78,7 @@ func TestReplayFromHTTP(t *testing.T) {
 	w.checkOnce()
 	w.replay(r, deadletter.Filter{Position: &letters[0].Position})
 	w.checkOnce(letters[0].Position)
-	e, rejection := event.Decode("", w.committed("events")[0].Value)
+	e, rejection := event.Decode("", w.committed(w.log.EventsTopic)[0].Value)
 	if rejection != nil || e.Type != "view" || e.Time != event.MillisOf(letters[0].Time) || e.Stamp == nil || *e.Stamp.Price != price {
 		t.Errorf("replayed as %+v (%v)", e, rejection)
 	}
@@ -89,7 +89,7 @@ func TestFilter(t *testing.T) {
 	w := newWorld(t)
 	a := w.bury(wrongKey, event.Record{Value: payload("u1", 1), Partition: 1})
 	w.bury(&event.Rejection{Reason: event.ReasonMalformed}, event.Record{Partition: 2, Value: []byte("{")})
-	must(t, w.client.ProduceSync(t.Context(), deadletter.FromHTTP("events.dlq", wrongKey, []byte("{"))).FirstErr())
+	must(t, w.client.ProduceSync(t.Context(), deadletter.FromHTTP(w.log.Topic, wrongKey, []byte("{"))).FirstErr())
 	w.replay(w.replayer(), deadletter.Filter{Position: &a})
 	two := int32(2)
 	for name, tt := range map[string]struct {
@@ -121,7 +121,7 @@ func TestNotesOutliveRepeatedLetters(t *testing.T) {
 	for range 2 {
 		w.replay(w.replayer(), deadletter.Filter{Reason: "no such reason"})
 	}
-	records := w.committed("events.dlq")
+	records := w.committed(w.log.Topic)
 	if last := records[len(records)-1]; len(records) != 4 || header(last, deadletter.HeaderReplayedAs) == "" || string(last.Key) != deadletter.FormatPosition(p) {
 		t.Errorf("%d records, the last is %s with %v", len(records), last.Key, last.Headers)
 	}

@@ -3,10 +3,14 @@ package deadletter_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
@@ -31,17 +35,57 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	e, err := kafka.StartEmbedded(kafka.EmbeddedConfig{})
-	must(t, err)
-	t.Cleanup(func() { _ = e.Close() })
-	w := &world{t: t}
-	w.client, err = kafka.Dial([]string{e.Addr()}, nil, kafka.Local())
+	w := &world{t: t, log: deadletter.Log{Client: []kgo.Opt{kafka.Local()}}}
+	if seeds := os.Getenv(realKafka); seeds != "" {
+		w.log.Seeds = strings.Split(seeds, ",")
+	} else {
+		e, err := kafka.StartEmbedded(kafka.EmbeddedConfig{})
+		must(t, err)
+		t.Cleanup(func() { _ = e.Close() })
+		w.log.Seeds = []string{e.Addr()}
+	}
+	id := strings.ToLower(ulid.Make().String())
+	w.log.EventsTopic, w.log.Topic = "events-"+id, "dlq-"+id
+	var err error
+	w.client, err = kafka.Dial(w.log.Seeds, nil, kafka.Local())
 	must(t, err)
 	t.Cleanup(w.client.Close)
-	topics, err := kafka.EnsureTopics(t.Context(), w.client, kafka.Spec{Partitions: partitions})
-	must(t, err)
-	w.log = deadletter.Log{Seeds: []string{e.Addr()}, Topics: topics, Client: []kgo.Opt{kafka.Local()}}
+	w.createTopics()
 	return w
+}
+
+// realKafka names a real Kafka for the suite, as host:port[,host:port].
+const realKafka = "ANABRANCH_TEST_KAFKA"
+
+// createTopics makes topics of the test's own and removes them at the end.
+func (w *world) createTopics() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	admin := kadm.NewClient(w.client)
+	for topic, n := range map[string]int32{w.log.EventsTopic: partitions, w.log.Topic: 1} {
+		_, err := admin.CreateTopic(ctx, n, 1, nil, topic)
+		must(w.t, err)
+	}
+	w.t.Cleanup(func() {
+		_, err := admin.DeleteTopics(context.Background(), w.log.EventsTopic, w.log.Topic)
+		must(w.t, err)
+	})
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// Asking for rights makes kadm ask the broker, and not its cache.
+		details, err := admin.ListTopics(kadm.WithAuthorizedOps(ctx), w.log.EventsTopic, w.log.Topic)
+		if err == nil && details.Error() == nil && len(details[w.log.EventsTopic].Partitions) == partitions {
+			w.log.Topics = kafka.Topics{EventsID: details[w.log.EventsTopic].ID, DeadLettersID: details[w.log.Topic].ID, Partitions: partitions}
+			return
+		}
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("the topics are not there: %v", err)
+		case <-tick.C:
+		}
+	}
 }
 
 func (w *world) replayer() deadletter.Replayer {
@@ -59,7 +103,7 @@ func (w *world) bury(why *event.Rejection, r event.Record) event.Position {
 
 func (w *world) buryAt(p event.Position, why *event.Rejection, r event.Record) {
 	w.t.Helper()
-	must(w.t, w.client.ProduceSync(w.t.Context(), deadletter.FromLog("events.dlq", p, why, r)).FirstErr())
+	must(w.t, w.client.ProduceSync(w.t.Context(), deadletter.FromLog(w.log.Topic, p, why, r)).FirstErr())
 }
 
 // wrongKey is a rejection of an event that is sound in itself.
@@ -80,9 +124,39 @@ func (w *world) buryMany(n int) []event.Position {
 	return all
 }
 
+// settle waits until no transaction is open: Kafka answers a commit before readers can see it.
+func (w *world) settle(topic string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	admin := kadm.NewClient(w.client)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		end, err := admin.ListEndOffsets(ctx, topic)
+		must(w.t, err)
+		stable, err := admin.ListCommittedOffsets(ctx, topic)
+		must(w.t, err)
+		open := false
+		end.Each(func(o kadm.ListedOffset) {
+			at, _ := stable.Lookup(topic, o.Partition)
+			open = open || at.Offset < o.Offset
+		})
+		if !open {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("a transaction on %s stays open", topic)
+		case <-tick.C:
+		}
+	}
+}
+
 // committed reads the committed records of a topic.
 func (w *world) committed(topic string) []*kgo.Record {
 	w.t.Helper()
+	w.settle(topic)
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
 	ends, err := kafka.EndOffsets(ctx, w.client, topic)
@@ -115,7 +189,7 @@ func (w *world) committed(topic string) []*kgo.Record {
 func (w *world) superseded() map[string]int {
 	w.t.Helper()
 	found := map[string]int{}
-	for _, r := range w.committed("events") {
+	for _, r := range w.committed(w.log.EventsTopic) {
 		found[header(r, deadletter.HeaderSupersedes)]++
 	}
 	return found
@@ -148,6 +222,7 @@ func (w *world) replay(r deadletter.Replayer, f deadletter.Filter) []deadletter.
 // letters returns what the topic holds.
 func (w *world) letters(f deadletter.Filter) []deadletter.Letter {
 	w.t.Helper()
+	w.settle(w.log.Topic)
 	var all []deadletter.Letter
 	must(w.t, w.log.Letters(w.t.Context(), f, func(l deadletter.Letter) error { all = append(all, l); return nil }))
 	return all
