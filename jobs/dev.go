@@ -10,6 +10,7 @@ import (
 
 	"github.com/anabranch/anabranch/batch/nightly"
 	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/jobs/eventfile"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/event"
@@ -103,13 +104,13 @@ type dev struct {
 
 // run starts all services and, beside them, the story: history, first night, live traffic.
 func (d *dev) run(l net.Listener) error {
-	redis, err := d.rt.dialRedis(d.servers, true)
+	state, err := d.rt.dialRedis(d.servers, true)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = redis.Close() }()
+	defer func() { _ = state.Close() }()
 	reg := newRegistry()
-	runner, follow, err := d.rt.newLive(d.parts, d.features, redis, reg)
+	runner, follow, err := d.rt.newLive(d.parts, d.features, state, reg)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (d *dev) run(l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, d.features, redis, reg); err != nil {
+	if d.online, err = d.rt.newOnline(d.servers, d.bucket, d.topics, d.features, state, reg); err != nil {
 		return err
 	}
 	pulse := newPulse(d.parts, reg, runner, d.rt.now, d.rt.log)
@@ -259,7 +260,7 @@ func (d *dev) announceReady(ctx context.Context) error {
 	took := time.Since(d.began).Seconds()
 	if d.JSON {
 		return printJSON(d.rt.stdout, map[string]any{
-			"url": d.url, "seconds": took, "generation": d.online.Generation().ID, "kafka": d.seeds, "redis": d.redis, "user": user,
+			"url": d.url, "seconds": took, "generation": d.online.Generation().ID, "kafka": d.seeds, "redis": redis.Redact(d.redis), "user": user,
 		})
 	}
 	_, err = fmt.Fprintf(d.rt.stdout, `

@@ -159,25 +159,31 @@ func (c *doctorCmd) checkTopic(ctx context.Context, topicID string) error {
 	return nil
 }
 
+// redisForms are the addresses that --redis accepts.
+const redisForms = "host:port, redis://[user:password@]host:port, redis+cluster://host:port,host:port or redis+sentinel://host:port/master (rediss for TLS)"
+
 func (c *doctorCmd) checkRedis(ctx context.Context, s *servers) finding {
 	client, err := redis.Dial(s.redis)
 	if err != nil {
-		return bad("redis", err, "correct --redis: host:port or redis://user:password@host:port")
+		return bad("redis", err, "correct --redis: "+redisForms)
 	}
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := client.Ping(ctx).Err(); err != nil {
-		return bad("redis", err, "start Redis at "+s.redis+", or correct --redis")
-	}
-	if c.Redis == "" {
+	err = client.Ping(ctx).Err()
+	if err == nil && c.Redis == "" {
 		return good("redis", "embedded Redis answers")
 	}
-	p, err := redis.CheckPolicy(ctx, client)
-	if err != nil {
-		return bad("redis", err, "run: redis-cli CONFIG SET maxmemory-policy noeviction (and set it in redis.conf)")
+	var p redis.Policy
+	if err == nil {
+		p, err = redis.CheckPolicy(ctx, client)
 	}
-	if !p.Known {
+	switch {
+	case errors.Is(err, redis.ErrEvicts):
+		return bad("redis", err, "run on every master and replica: redis-cli CONFIG SET maxmemory-policy noeviction (and set it in redis.conf)")
+	case err != nil:
+		return bad("redis", err, "start Redis at "+redis.Redact(s.redis)+", or correct --redis")
+	case !p.Known:
 		return good("redis", "Redis answers; whether it may evict keys is unknown (%s)", p.Reason)
 	}
 	return good("redis", "Redis answers; maxmemory-policy is %s", p.Value)

@@ -50,7 +50,7 @@ func patiently(ctx context.Context, most time.Duration, f func() error) error {
 func (rt *runtimeEnv) checkLive(ctx context.Context, p *parts, m model.Manifest) error {
 	client, err := redis.Dial(p.redis)
 	if err != nil {
-		return api.Errorf(api.Invalid, "dial Redis at %s: %w", p.redis, err)
+		return api.Errorf(api.Invalid, "--redis: %w", err)
 	}
 	defer func() { _ = client.Close() }()
 	store, namespace := redis.NewStore(client), tile.NamespaceOf(m.Inputs.Definition)

@@ -30,7 +30,7 @@ import (
 type stores struct {
 	Data      string   `type:"path" default:"anabranch-data" help:"Folder of the embedded log, bucket and warehouse."`
 	Kafka     []string `placeholder:"HOST:PORT" help:"Kafka seed brokers, instead of the embedded one."`
-	Redis     string   `placeholder:"ADDRESS" help:"Redis host:port or redis:// URL, instead of the embedded one."`
+	Redis     string   `placeholder:"ADDRESS" help:"Redis instead of the embedded one: host:port, host:port,host:port (a cluster), redis[s]://user:password@host, redis[s]+cluster://host,host or redis[s]+sentinel://host,host/master."`
 	Bucket    string   `placeholder:"URL" help:"s3://bucket/prefix?endpoint=…&region=… or file:///folder, instead of the folder in --data."`
 	Warehouse string   `placeholder:"URL" help:"bigquery://project.dataset, instead of Parquet tables in the bucket."`
 }

@@ -38,16 +38,16 @@ func (rt *runtimeEnv) newHandler(o *online.Service, reg *prometheus.Registry, in
 func (rt *runtimeEnv) dialRedis(s *servers, required bool) (goredis.UniversalClient, error) {
 	client, err := redis.Dial(s.redis)
 	if err != nil {
-		return nil, api.Errorf(api.Invalid, "dial Redis at %s: %w", s.redis, err)
+		return nil, api.Errorf(api.Invalid, "--redis: %w", err)
 	}
 	p, err := redis.CheckPolicy(rt.ctx, client)
 	switch {
 	case errors.Is(err, redis.ErrEvicts):
 		_ = client.Close()
-		return nil, api.Errorf(api.Invalid, "Redis at %s: %w", s.redis, err)
+		return nil, api.Errorf(api.Invalid, "Redis at %s: %w", redis.Redact(s.redis), err)
 	case err != nil && required:
 		_ = client.Close()
-		return nil, api.Errorf(api.Unavailable, "Redis at %s: %w", s.redis, err)
+		return nil, api.Errorf(api.Unavailable, "Redis at %s: %w", redis.Redact(s.redis), err)
 	case err != nil:
 		rt.log.Warn("Redis does not answer; serving without live state until it does", "error", err)
 		return client, nil
