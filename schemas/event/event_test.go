@@ -212,3 +212,14 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+// TestLeastKey: of several bad entries the least key is named, in whatever order a map is walked.
+func TestLeastKey(t *testing.T) {
+	long := strings.Repeat("x", MaxTextBytes+1)
+	for range 20 {
+		e := Event{Context: map[string]string{"d": long, "b": long, "a": "", "c": long}}
+		if rej := e.checkMaps(); rej == nil || rej.Field != "context.b" {
+			t.Fatalf("%v, want context.b", rej)
+		}
+	}
+}
