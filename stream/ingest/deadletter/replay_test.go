@@ -184,7 +184,8 @@ func TestNoPayloadInPublicFields(t *testing.T) {
 	w := newWorld(t)
 	secret := "u-4711"
 	for _, r := range []*event.Rejection{
-		{Reason: event.ReasonKey, Field: "key", Value: secret}, {Reason: event.ReasonMalformed, Field: secret, Accepted: "unknown field"},
+		{Reason: event.ReasonKey, Field: "key", Value: secret},
+		{Reason: event.ReasonMalformed, Field: secret, Accepted: "unknown field"},
 		{Reason: event.ReasonRange, Field: "properties." + secret, Value: secret},
 	} {
 		w.bury(r, event.Record{Key: []byte(secret), Value: []byte(secret)})
