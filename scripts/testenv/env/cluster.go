@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,19 +137,20 @@ func (c *RedisCluster) MoveSlot(ctx context.Context, slot, to int, halfway func(
 	return nil
 }
 
-// Owner returns the index of the node that serves a slot, by the first node's word.
+// owner returns the index of the node that serves a slot, by the first node's word.
 func (c *RedisCluster) owner(ctx context.Context, slot int) (int, error) {
 	first := client(c.Nodes[0])
 	defer first.Close()
-	ranges, err := first.ClusterSlots(ctx).Result()
+	shards, err := first.ClusterShards(ctx).Result()
 	if err != nil {
 		return 0, fmt.Errorf("ask who serves slot %d: %w", slot, err)
 	}
-	for _, r := range ranges {
-		for i, node := range c.Nodes {
-			if r.Start <= slot && slot <= r.End && r.Nodes[0].Addr == node.Addr {
-				return i, nil
+	for _, shard := range shards {
+		for _, r := range shard.Slots {
+			if int64(slot) < r.Start || r.End < int64(slot) {
+				continue
 			}
+			return slices.IndexFunc(c.Nodes, func(s *Server) bool { return int64(s.ports[0].number) == shard.Nodes[0].Port }), nil
 		}
 	}
 	return 0, fmt.Errorf("nobody serves slot %d", slot)
