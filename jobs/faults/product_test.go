@@ -18,6 +18,7 @@ func (w *world) productTopics(ctx context.Context) error {
 		return err
 	}
 	w.topic, w.dlq = kafka.EventsTopic, kafka.DeadLettersTopic
+	w.others = []string{kafka.ItemsTopic, kafka.UsersTopic}
 	// Those of the row before are on their way out perhaps.
 	return await(ctx, "the topics are made", func() (bool, error) {
 		if _, err := kafka.EnsureTopics(ctx, w.client, kafka.Spec{Partitions: w.partitions}); err != nil {
@@ -29,7 +30,7 @@ func (w *world) productTopics(ctx context.Context) error {
 
 // product starts a command of the product on the row's servers.
 func (w *world) product(command string, args ...string) (*process, error) {
-	all := append([]string{command, "--kafka", w.kafka.Addr, "--bucket", w.bucketURL}, args...)
+	all := append([]string{command, "--kafka", w.brokers, "--bucket", w.bucketURL}, args...)
 	switch command {
 	case "stream", "serve", "ingest", "archive", "dev":
 		all = append(all, "--listen", "127.0.0.1:0")

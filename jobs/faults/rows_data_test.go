@@ -224,3 +224,85 @@ func hotItem(ctx context.Context, w *world) error {
 	}
 	return nil
 }
+
+// clocks sends events of producers whose clocks are a year ahead and a year behind, while everybody else's are right, and
+// lets the processes' clocks jump as well, each alone.
+func clocks(ctx context.Context, w *world) error {
+	// By default a broker refuses timestamps from the future: then nothing would be acknowledged.
+	if err := w.createTopics(ctx, map[string]string{"message.timestamp.after.max.ms": "9223372036854775807"}); err != nil {
+		return err
+	}
+	const year = 365 * 24 * time.Hour
+	s := w.newShop()
+	for _, skew := range []time.Duration{0, year, 0, -year, 0} { // of the processes
+		c := w.child(roleLive)
+		c.Skew = skew
+		l, err := w.spawn(c)
+		if err != nil {
+			return err
+		}
+		c = w.child(roleArchive)
+		c.Skew = skew
+		a, err := w.spawn(c)
+		if err != nil {
+			return err
+		}
+		for range 3 {
+			drafts, err := s.ordinary(150)
+			if err != nil {
+				return err
+			}
+			if skew == 0 {
+				drafts, err = w.skewed(s, drafts)
+				if err != nil {
+					return err
+				}
+			}
+			if err := w.send(ctx, drafts); err != nil {
+				return err
+			}
+		}
+		if err := w.awaitLive(ctx, w.catalogue); err != nil {
+			return err
+		}
+		if err := w.mark(ctx); err != nil {
+			return err
+		}
+		if err := l.stop(); err != nil {
+			return err
+		}
+		if err := a.stop(); err != nil {
+			return err
+		}
+	}
+	if _, _, err := w.pair(); err != nil {
+		return err
+	}
+	return w.settle(ctx)
+}
+
+// skewed adds events of producers with wrong clocks. Their records are of a year ago or ahead, and so are their events.
+func (w *world) skewed(s *shop, drafts []draft) ([]draft, error) {
+	for _, year := range []int{-1, 1} {
+		for range 40 {
+			e := s.event()
+			at := time.Now().AddDate(year, 0, 0)
+			e.Time = event.MillisOf(at)
+			d, err := valid(e, event.ContentTypeJSON)
+			if err != nil {
+				return nil, err
+			}
+			if w.rng.IntN(4) == 0 { // a right event in a record of a wrong time: a year behind it is from the future
+				e.Time = event.MillisOf(time.Now())
+				if d, err = valid(e, event.ContentTypeJSON); err != nil {
+					return nil, err
+				}
+				d.invalid = year < 0
+			}
+			d.at = at
+			drafts = append(drafts, d)
+		}
+	}
+	w.rng.Shuffle(len(drafts), func(i, j int) { drafts[i], drafts[j] = drafts[j], drafts[i] })
+	return drafts, nil
+}

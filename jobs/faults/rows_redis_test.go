@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -76,18 +77,35 @@ func onOwnRedis(fault func(ctx context.Context, w *world, server *env.Server, l 
 }
 
 // redisTail kills Redis and cuts what it had not brought to the disk, some times.
-func redisTail(ctx context.Context, w *world, server *env.Server, _ *process) error {
+func redisTail(ctx context.Context, w *world, server *env.Server, l *process) error {
 	for range 3 {
 		if err := w.awaitSome(ctx, 1000); err != nil {
+			return err
+		}
+		before, err := w.fences(ctx, w.catalogue)
+		if err != nil {
 			return err
 		}
 		if err := server.Kill(); err != nil {
 			return err
 		}
-		if err := env.LoseTail(server, w.rng.Int64N(200_000)); err != nil {
+		if err := env.LoseTail(server, 20_000+w.rng.Int64N(200_000)); err != nil {
+			return err
+		}
+		if err := l.signal(syscall.SIGSTOP); err != nil { // to see what Redis has lost before it is made good
 			return err
 		}
 		if err := server.Start(ctx); err != nil {
+			return err
+		}
+		after, err := w.fences(ctx, w.catalogue)
+		if err != nil {
+			return err
+		}
+		if before == nil || after != nil && after[0].Next >= before[0].Next && after[1].Next >= before[1].Next && after[2].Next >= before[2].Next {
+			return fmt.Errorf("the fault did not take: fences were %v and are %v", before, after)
+		}
+		if err := l.signal(syscall.SIGCONT); err != nil {
 			return err
 		}
 	}
@@ -170,7 +188,10 @@ func failover(ctx context.Context, w *world) error {
 		return err
 	}
 	w.redisAddr = front.Addr()
-	return underLoad(func(ctx context.Context, w *world, _, _ *process) error {
+	return underLoad(func(ctx context.Context, w *world, l, _ *process) error {
+		if err := l.awaitLog(ctx, "live state opened"); err != nil {
+			return err
+		}
 		if err := w.awaitSome(ctx, 1000); err != nil {
 			return err
 		}
@@ -179,9 +200,10 @@ func failover(ctx context.Context, w *world) error {
 		if err != nil {
 			return err
 		}
+		var last map[int32]redis.Fence
 		if err := await(ctx, "the master takes writes that the replica lacks", func() (bool, error) {
-			now, err := w.fences(ctx, w.catalogue)
-			return err == nil && now != nil && before != nil && now[0].Next > before[0].Next+int64(w.rng.IntN(300)), err
+			last, err = w.fences(ctx, w.catalogue)
+			return err == nil && last != nil && before != nil && last[0].Next > before[0].Next+int64(w.rng.IntN(300)), err
 		}); err != nil {
 			return err
 		}
@@ -189,11 +211,16 @@ func failover(ctx context.Context, w *world) error {
 			return err
 		}
 		link.Cut()
-		if err := w.useRedis(replica.Addr); err != nil {
-			return err
-		}
+		w.useRedis(replica.Addr)
 		if err := w.redis.Do(ctx, "REPLICAOF", "NO", "ONE").Err(); err != nil {
 			return fmt.Errorf("promote the replica: %w", err)
+		}
+		after, err := w.fences(ctx, w.catalogue)
+		if err != nil {
+			return err
+		}
+		if after[0].Next >= last[0].Next {
+			return fmt.Errorf("the fault did not take: the replica's fence is at %d, the master's was at %d", after[0].Next, last[0].Next)
 		}
 		front.SetUpstream(replica.Addr)
 		front.Cut()

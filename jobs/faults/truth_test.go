@@ -43,7 +43,7 @@ func (w *world) readLog(ctx context.Context) error {
 	if len(from) == 0 {
 		return nil
 	}
-	reader, err := kafka.Dial([]string{w.kafka.Addr}, nil, kafka.Local(), kgo.KeepControlRecords(),
+	reader, err := kafka.Dial([]string{w.brokers}, nil, kafka.Local(), kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{w.topic: from}), kgo.FetchMaxBytes(32<<20), kgo.FetchMaxPartitionBytes(8<<20))
 	if err != nil {
 		return err

@@ -30,8 +30,10 @@ func (w *world) settle(ctx context.Context) error {
 	if err := w.mark(ctx); err != nil {
 		return err
 	}
-	if err := w.settleLive(ctx, w.catalogue); err != nil {
-		return err
+	for _, c := range append(w.alsoCheck, w.catalogue) {
+		if err := w.settleLive(ctx, c); err != nil {
+			return err
+		}
 	}
 	return w.settleArchive(ctx)
 }
@@ -162,14 +164,16 @@ func (w *world) checkEntity(ctx context.Context, c feature.Catalogue, entity fea
 
 // checkLetters compares the dead letters, by position, with the invalid records.
 func (w *world) checkLetters(ctx context.Context) error {
-	log := deadletter.Log{Seeds: []string{w.kafka.Addr}, Client: []kgo.Opt{kafka.Local()}, Topic: w.dlq, EventsTopic: w.topic}
+	log := deadletter.Log{Seeds: []string{w.brokers}, Client: []kgo.Opt{kafka.Local()}, Topic: w.dlq, EventsTopic: w.topic}
 	var err error
 	if log.Topics, err = w.child(roleLive).topics(); err != nil {
 		return err
 	}
 	found := map[event.Position]bool{}
 	if err := log.Letters(ctx, deadletter.Filter{}, func(l deadletter.Letter) error {
-		found[l.Position] = true
+		if l.Position.TopicID == w.topicID { // others are of a topic that was here before
+			found[l.Position] = true
+		}
 		return nil
 	}); err != nil {
 		return fmt.Errorf("read the dead letters: %w", err)

@@ -44,10 +44,12 @@ type world struct {
 	dir   string
 	stops []func() error // of servers and clients of the row's own, last first
 
+	brokers    string // host:port of the log
 	topic, dlq string
 	topicID    string
 	partitions int32
 	catalogue  feature.Catalogue
+	alsoCheck  []feature.Catalogue // more definitions that live state is kept by
 	unique     string
 
 	redisAddr string // of the processes; a proxy's perhaps
@@ -60,8 +62,9 @@ type world struct {
 	mu        sync.Mutex
 	processes []*process
 	groups    int
-	facts     []fact  // what producers know, by serial number
-	acked     []place // where records are, by their acknowledgement
+	others    []string // more topics of the row
+	facts     []fact   // what producers know, by serial number
+	acked     []place  // where records are, by their acknowledgement
 	marks     int64
 	log       [][]entry // by partition, as far as it was read
 }
@@ -71,7 +74,7 @@ func newWorld(ctx context.Context, s *suite, row int, seed uint64, dir string) (
 	id := strings.ToLower(ulid.Make().String())
 	w := &world{
 		suite: s, seed: seed, rng: rand.New(rand.NewPCG(seed, uint64(row))), id: id, dir: dir,
-		topic: fmt.Sprintf("events-%d-%s", row, id), dlq: fmt.Sprintf("dlq-%d-%s", row, id), partitions: 3, unique: id,
+		topic: fmt.Sprintf("events-%d-%s", row, id), dlq: fmt.Sprintf("dlq-%d-%s", row, id), partitions: 3, unique: id, brokers: s.kafka.Addr,
 		redisAddr: s.redis.Addr, bucketURL: strings.Replace(s.s3URL, "?", "/faults-"+id+"?", 1),
 	}
 	var err error
@@ -87,18 +90,16 @@ func newWorld(ctx context.Context, s *suite, row int, seed uint64, dir string) (
 		return nil, err
 	}
 	w.admin = kadm.NewClient(w.client)
-	return w, w.useRedis(s.redis.Addr)
+	w.useRedis(s.redis.Addr)
+	return w, nil
 }
 
 // useRedis makes the row's own client, and names the address that processes dial.
-func (w *world) useRedis(addr string) error {
-	client, err := redis.Dial(addr)
-	if err != nil {
-		return err
-	}
-	w.stops = append(w.stops, client.Close)
-	w.redis, w.redisAddr = client, addr
-	return nil
+func (w *world) useRedis(addr string) {
+	// Without the product's own checks: rows set up servers that it refuses.
+	w.redis = goredis.NewClient(&goredis.Options{Addr: addr})
+	w.stops = append(w.stops, w.redis.Close)
+	w.redisAddr = addr
 }
 
 // ownRedis starts a Redis that the row may break.
@@ -108,7 +109,8 @@ func (w *world) ownRedis(ctx context.Context, args ...string) (*env.Server, erro
 		return nil, err
 	}
 	w.stops = append(w.stops, s.Stop)
-	return s, w.useRedis(s.Addr)
+	w.useRedis(s.Addr)
+	return s, nil
 }
 
 // createTopics makes the events topic and the one of dead letters.
@@ -148,7 +150,7 @@ func (w *world) close(ctx context.Context) error {
 	}
 	var errs []error
 	if w.topicID != "" {
-		if _, err := w.admin.DeleteTopics(ctx, w.topic, w.dlq); err != nil {
+		if _, err := w.admin.DeleteTopics(ctx, append(w.others, w.topic, w.dlq)...); err != nil {
 			errs = append(errs, fmt.Errorf("delete the row's topics: %w", err))
 		}
 	}
@@ -166,7 +168,7 @@ func (w *world) child(role string) childConfig {
 	defer w.mu.Unlock()
 	w.groups++
 	return childConfig{
-		Role: role, Seeds: []string{w.kafka.Addr}, Topic: w.topic, DLQ: w.dlq, TopicID: w.topicID, Partitions: w.partitions,
+		Role: role, Seeds: []string{w.brokers}, Topic: w.topic, DLQ: w.dlq, TopicID: w.topicID, Partitions: w.partitions,
 		Redis: w.redisAddr, Bucket: w.bucketURL, Unique: w.unique, Group: w.topic + "-" + strconv.Itoa(w.groups),
 		Batch: 64, Rows: 500, Patience: time.Minute,
 	}
@@ -192,7 +194,7 @@ func (w *world) mark(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	w.marks++
-	label := time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(w.marks) * time.Hour)
+	label := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.marks) * time.Hour)
 	w.mu.Unlock()
 	if _, err := c.Write(ctx, label); err != nil {
 		return fmt.Errorf("write mark %d: %w", w.marks, err)
