@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -76,33 +77,23 @@ func recordsOf(t *testing.T, w *batchtest.World, p int32, nights []night) []live
 	return out
 }
 
-// play applies the records of a partition in batches of any size. States are decoded now and then.
+// play applies the records of a partition in batches of any size.
 func play(t *testing.T, e *live.Engine, r *rand.Rand, records []live.Record, blobs map[string][]byte, oldest int64) {
 	t.Helper()
-	fence, states := live.Fence{}, map[string]*tile.State{}
-	size := 1 + r.IntN(100)
+	fence, size := live.Fence{}, 1+r.IntN(100)
 	for int(fence.Next) < len(records) {
-		if r.IntN(3) == 0 {
-			clear(states)
-		}
 		end := min(len(records), int(fence.Next)+1+r.IntN(size))
 		batch := e.Judge(fence, records[fence.Next:end])
+		var states [][]byte
 		for _, suffix := range batch.Touched {
-			if states[suffix] != nil {
-				continue
-			}
-			s, err := e.Decode(suffix, blobs[suffix])
-			if err != nil {
-				t.Fatal(err)
-			}
-			states[suffix] = s
+			states = append(states, blobs[suffix])
 		}
 		result, err := e.Apply(fence, &batch, states, oldest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, b := range result.Blobs {
-			blobs[b.Suffix] = b.Value
+			blobs[b.Suffix] = bytes.Clone(b.Value)
 		}
 		fence = batch.Next
 	}

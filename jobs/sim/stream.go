@@ -112,7 +112,7 @@ func (w *world) owner(k ownerKey, c *catalogue) (*live.Driven, error) {
 	o, err := live.NewDriven(live.Config{
 		Partitions: int32(len(w.log)), Redis: w.client, Catalogue: c.Catalogue, Origin: w.origin,
 		Floor: func() int64 { return w.floor }, Clock: w.clock(w.ownerSkew(k.owner)), Logger: silent,
-		BatchRecords: 4 + 5*int(k.owner), CacheEntries: 3,
+		BatchRecords: 4 + 5*int(k.owner), CacheBytes: 4_000 * len(w.log),
 	}, k.partition, w)
 	if err == nil {
 		w.owners[k] = o

@@ -20,6 +20,8 @@ import (
 //	PART=protobuf         the parts to run, separated by commas; all where it is not set
 //	SCALE=1               how many times 10 million events; 0.05 where it is not set
 //	SECONDS=300           how long the paced part lasts; 20 where it is not set
+//	USERS=4000            of the workload; 200,000 where it is not set. Fewer events need fewer users to reach states as full
+//	ITEMS=400             the same; 20,000 where it is not set
 //	PROFILE=FILE          where the passes over a topic leave the CPU profile of this process: FILE.protobuf, FILE.json, …
 //
 // A pass starts with an empty Redis and ends when every fence is at the end of its partition. Redis writes no
@@ -49,6 +51,7 @@ func streamParts() []streamPart {
 			return runPasses(ctx, out, s, passes{name: "kafka", contentType: event.ContentTypeProtobuf, broker: startApacheKafka})
 		}},
 		{"servable", runServable},
+		{"archive", runArchive},
 	}
 }
 
@@ -74,6 +77,13 @@ func runStream(ctx context.Context, out *report) error {
 	}
 	s.paced = time.Duration(seconds * float64(time.Second))
 	s.work = newWorkload(int(scale * streamEvents))
+	for variable, field := range map[string]*int{"USERS": &s.work.Users, "ITEMS": &s.work.Items} {
+		n, err := numberOr(variable, float64(*field))
+		if err != nil {
+			return err
+		}
+		*field = int(n)
+	}
 	chosen, err := choose(streamParts(), func(p streamPart) string { return p.name }, os.Getenv("PART"))
 	if err != nil {
 		return err
@@ -94,8 +104,8 @@ func numberOr(variable string, fallback float64) (float64, error) {
 		return fallback, nil
 	}
 	x, err := strconv.ParseFloat(word, 64)
-	if err != nil || x <= 0 || x > 1e4 {
-		return 0, fmt.Errorf("%s=%s: a number above 0 and up to 10000 is accepted", variable, word)
+	if err != nil || x <= 0 || x > 1e8 {
+		return 0, fmt.Errorf("%s=%s: a number above 0 and up to 100 million is accepted", variable, word)
 	}
 	return x, nil
 }

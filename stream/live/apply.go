@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/anabranch/anabranch/schemas/tile"
 )
@@ -19,9 +20,9 @@ type Blob struct {
 
 // Result is what Apply computed.
 type Result struct {
-	Blobs      []Blob    // the states that changed, each once
+	Blobs      []Blob    // the states that changed, each once; their values are the engine's until its next Apply
 	Touched    []Touched // the states that an epoch touched first, by epoch
-	Applied    int    // events that counted
+	Applied    int       // events that counted
 	Duplicates int
 	Passed     int // events below the base, which only teach the duplicate rule
 }
@@ -32,87 +33,187 @@ type Touched struct {
 	Suffixes []string
 }
 
-// touch notes that a record of an epoch changes the state under a suffix. Epochs never fall.
-func (r *Result) touch(s *tile.State, suffix string, epoch int64) {
-	if last, ok := s.Touched(); ok && last >= epoch {
-		return
+// touch notes that a record of an epoch changes the state under a suffix for the first time.
+func (r *Result) touch(suffix string, epoch int64) {
+	for i := range r.Touched {
+		if r.Touched[i].Epoch == epoch {
+			r.Touched[i].Suffixes = append(r.Touched[i].Suffixes, suffix)
+			return
+		}
 	}
-	if n := len(r.Touched); n == 0 || r.Touched[n-1].Epoch != epoch {
-		r.Touched = append(r.Touched, Touched{Epoch: epoch})
-	}
-	t := &r.Touched[len(r.Touched)-1]
-	t.Suffixes = append(t.Suffixes, suffix)
+	r.Touched = append(r.Touched, Touched{epoch, []string{suffix}})
 }
 
-// Apply adds a judged batch to the states under Batch.Touched and returns their new encodings. The
-// states are changed in place: after an error, or when the result is not stored, drop them. from is
-// the fence that Judge started at. Tiles that no window read at oldest (Unix ms) or later can reach
-// are pruned from the changed states; 0 prunes nothing.
-func (e *Engine) Apply(from Fence, b *Batch, states map[string]*tile.State, oldest int64) (Result, error) {
-	for _, suffix := range b.Touched {
-		s := states[suffix]
-		if s == nil {
-			return Result{}, errors.New("apply batch: a touched state was not loaded")
-		}
-		if s.Next > from.Next {
-			return Result{}, fmt.Errorf("apply batch at offset %d: %w: it is at %d", from.Next, ErrAhead, s.Next)
+// Apply adds a judged batch to the encoded states under Batch.Touched, which states holds in the same order, nil for
+// those that nobody has seen, and returns the encodings of what became of them. from is the fence that Judge started
+// at. Tiles that no window read at oldest (Unix ms) or later can reach are pruned from the changed states; 0 prunes
+// nothing.
+func (e *Engine) Apply(from Fence, b *Batch, states [][]byte, oldest int64) (Result, error) {
+	a := applying{e: e, from: from, batch: b, states: states, oldest: oldest}
+	a.result.Blobs = make([]Blob, 0, len(b.Touched))
+	e.arena = e.arena[:0]
+	// Users first: they know which events are duplicates.
+	for _, step := range [...]func(place int32, suffix string) error{a.user, a.item, a.global} {
+		for place, suffix := range b.Touched {
+			if err := step(int32(place), suffix); err != nil {
+				return Result{}, err
+			}
 		}
 	}
-	var r Result
-	changed := make(map[string]struct{}, len(b.Touched))
-	for i := range b.events {
-		j := &b.events[i]
-		user := states[j.user]
-		r.touch(user, j.user, j.epoch)
-		duplicate := user.Recent.Seen(tile.HashID(j.event.ID), j.epoch)
-		user.Next = j.offset + 1
-		changed[j.user] = struct{}{} // the ring of recent ids changed in any case
+	return a.result, nil
+}
+
+// applying is one Apply.
+type applying struct {
+	e      *Engine
+	from   Fence
+	batch  *Batch
+	states [][]byte
+	oldest int64
+	result Result
+}
+
+// user applies the events of a user.
+func (a *applying) user(place int32, suffix string) error {
+	if !strings.HasPrefix(suffix, userPrefix) {
+		return nil
+	}
+	k := a.e.kinds[a.e.user]
+	s, r := k.state, &a.result
+	if err := a.open(k, place); err != nil {
+		return err
+	}
+	last, touched := s.Touched()
+	for i := a.batch.first[place]; i != none; i = a.batch.events[i].ofUser {
+		j := &a.batch.events[i]
+		if !touched || last < j.epoch {
+			r.touch(suffix, j.epoch)
+			last, touched = j.epoch, true
+		}
+		duplicate := s.Recent.Seen(tile.HashID(j.event.ID), j.epoch)
+		s.Next, j.counts = j.offset+1, false
 		switch {
 		case duplicate:
 			r.Duplicates++
-		case j.epoch < b.Next.Base:
+		case j.epoch < a.batch.Next.Base:
 			r.Passed++ // every retained generation has taken it over
 		default:
 			r.Applied++
-			r.touch(states[j.item], j.item, j.epoch)
-			r.touch(states[globalSuffix], globalSuffix, j.epoch)
-			e.count(j, states)
-			changed[j.item], changed[globalSuffix] = struct{}{}, struct{}{}
+			j.counts = true
 		}
 	}
-	r.Blobs = make([]Blob, 0, len(changed))
-	arena := make([]byte, 0, len(changed)*typicalBlob) // one allocation for all blobs, as a rule
-	for _, suffix := range b.Touched {
-		if _, ok := changed[suffix]; ok {
-			start := len(arena)
-			arena = e.encode(arena, suffix, states[suffix], b.Next.Base, oldest)
-			r.Blobs = append(r.Blobs, Blob{suffix, arena[start:len(arena):len(arena)]})
-		}
+	if err := a.count(k, a.batch.first[place], func(j *judged, _ int32) int32 { return j.ofUser }); err != nil {
+		return err
 	}
-	return r, nil
+	return a.encode(k, suffix)
 }
 
-// typicalBlob is the size of an average state, in bytes.
-const typicalBlob = 1 << 10
-
-// count adds an event to the states of its user, its item and the partition.
-func (e *Engine) count(j *judged, states map[string]*tile.State) {
-	for _, suffix := range [...]string{j.user, j.item, globalSuffix} {
-		s, plan := states[suffix], e.planOf(suffix)
-		s.Next = j.offset + 1
-		plan.Fill(&e.row, &j.event, tile.Seq(e.partition, j.offset))
-		plan.Apply(s, &e.row, j.epoch)
+// item applies the events of an item that count.
+func (a *applying) item(place int32, suffix string) error {
+	if !strings.HasPrefix(suffix, itemPrefix) {
+		return nil
 	}
+	return a.others(a.e.kinds[a.e.item], place, suffix, a.batch.first[place], func(j *judged, _ int32) int32 { return j.ofItem })
 }
 
-// encode appends a state's encoding to dst.
-func (e *Engine) encode(dst []byte, suffix string, s *tile.State, base, oldest int64) []byte {
-	plan := e.planOf(suffix)
-	s.DropBelow(base)
-	if oldest > 0 {
-		for _, b := range s.Epochs {
-			plan.Prune(b.Bucket, oldest)
+// global applies all events that count.
+func (a *applying) global(place int32, suffix string) error {
+	if suffix != globalSuffix {
+		return nil
+	}
+	end := int32(len(a.batch.events))
+	return a.others(a.e.kinds[a.e.global], place, suffix, 0, func(_ *judged, i int32) int32 {
+		if i+1 == end {
+			return none
+		}
+		return i + 1
+	})
+}
+
+// others applies the events of a state that is no user's, from the first on. It stays as it is when none of them counts.
+func (a *applying) others(k *kind, place int32, suffix string, first int32, next func(*judged, int32) int32) error {
+	opened, touched, last := false, false, int64(0)
+	for i := first; i != none; {
+		j := &a.batch.events[i]
+		if i = next(j, i); !j.counts {
+			continue
+		}
+		if !opened {
+			if err := a.open(k, place); err != nil {
+				return err
+			}
+			opened = true
+			last, touched = k.state.Touched()
+		}
+		if !touched || last < j.epoch {
+			a.result.touch(suffix, j.epoch)
+			last, touched = j.epoch, true
+		}
+		k.state.Next = j.offset + 1
+	}
+	if !opened {
+		return nil
+	}
+	if err := a.count(k, first, next); err != nil {
+		return err
+	}
+	return a.encode(k, suffix)
+}
+
+// open continues a state as it was at the fence.
+func (a *applying) open(k *kind, place int32) error {
+	s := k.state
+	if err := s.Open(a.states[place]); err != nil {
+		return fmt.Errorf("apply batch at offset %d: %w", a.from.Next, err)
+	}
+	if s.Next > a.from.Next {
+		return fmt.Errorf("apply batch at offset %d: %w: it is at %d", a.from.Next, ErrAhead, s.Next)
+	}
+	return nil
+}
+
+// count adds the events that count, from the first on, to the buckets of their epochs.
+func (a *applying) count(k *kind, first int32, next func(*judged, int32) int32) error {
+	entered, epoch := false, int64(0)
+	for i := first; i != none; {
+		j := &a.batch.events[i]
+		at := i
+		if i = next(j, i); !j.counts {
+			continue
+		}
+		if !entered || epoch != j.epoch {
+			entered, epoch = true, j.epoch
+			if err := k.state.Enter(epoch, a.since(at, next)); err != nil {
+				return fmt.Errorf("apply batch at offset %d: %w", a.from.Next, err)
+			}
+		}
+		k.plan.Fill(&a.e.row, &j.event, tile.Seq(a.e.partition, j.offset))
+		k.state.Update(&a.e.row)
+	}
+	return nil
+}
+
+// since returns the earliest event time of those that count, from an event on to the end of its epoch.
+func (a *applying) since(first int32, next func(*judged, int32) int32) int64 {
+	earliest, epoch := int64(tile.NoEvents), a.batch.events[first].epoch
+	for i := first; i != none; {
+		j := &a.batch.events[i]
+		if j.epoch != epoch {
+			break
+		}
+		if i = next(j, i); j.counts {
+			earliest = min(earliest, int64(j.event.Time))
 		}
 	}
-	return e.codecs[plan].AppendState(dst, s)
+	return earliest
+}
+
+// encode adds what has become of a state to the result.
+func (a *applying) encode(k *kind, suffix string) (err error) {
+	start := len(a.e.arena)
+	if a.e.arena, err = k.codec.AppendContinuedState(a.e.arena, k.state, a.batch.Next.Base, a.oldest); err != nil {
+		return fmt.Errorf("apply batch at offset %d: %w", a.from.Next, err)
+	}
+	a.result.Blobs = append(a.result.Blobs, Blob{suffix, a.e.arena[start:len(a.e.arena):len(a.e.arena)]})
+	return nil
 }

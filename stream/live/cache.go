@@ -1,57 +1,76 @@
 package live
 
-import (
-	"container/list"
+// entryBytes is about what an entry of the cache takes beside its key and its state: itself and its place in the map.
+const entryBytes = 160
 
-	"github.com/anabranch/anabranch/schemas/tile"
-)
-
-// cache keeps the decoded states of one partition, least recently used first out. What it holds is
+// cache keeps the encoded states of one partition, least recently used first out. What it holds is
 // what Redis holds under the current fence; on any doubt it is dropped whole.
 type cache struct {
-	limit int
-	order *list.List // of *cached, most recent first
-	bykey map[string]*list.Element
+	limit, used int // bytes
+	bykey       map[string]*cached
+	ring        cached // its next is the most recent entry, its prev the least recent one
 }
 
 type cached struct {
-	suffix string
-	state  *tile.State
+	suffix     string
+	state      []byte // empty: nobody has seen the entity
+	prev, next *cached
 }
 
+// newCache returns a cache of so many bytes.
 func newCache(limit int) *cache {
-	return &cache{limit: limit, order: list.New(), bykey: map[string]*list.Element{}}
+	c := &cache{limit: limit}
+	c.clear()
+	return c
 }
 
-// get returns the state under a suffix, nil when it is not cached.
-func (c *cache) get(suffix string) *tile.State {
+// get returns the state under a suffix, which must not be changed and is valid until the next put; ok is false when it
+// is not cached.
+func (c *cache) get(suffix string) (state []byte, ok bool) {
 	e, ok := c.bykey[suffix]
 	if !ok {
-		return nil
+		return nil, false
 	}
-	c.order.MoveToFront(e)
-	return e.Value.(*cached).state
+	c.unlink(e)
+	c.link(e)
+	return e.state, true
 }
 
-func (c *cache) put(suffix string, s *tile.State) {
-	if e, ok := c.bykey[suffix]; ok {
-		e.Value.(*cached).state = s
-		c.order.MoveToFront(e)
-		return
+// put keeps a copy of a state.
+func (c *cache) put(suffix string, state []byte) {
+	e, ok := c.bykey[suffix]
+	if !ok {
+		e = &cached{suffix: suffix}
+		c.bykey[suffix] = e
+		c.link(e)
+		c.used += len(suffix) + entryBytes
 	}
-	c.bykey[suffix] = c.order.PushFront(&cached{suffix, s})
+	c.used -= cap(e.state)
+	if cap(e.state) < len(state) {
+		e.state = make([]byte, 0, len(state)+len(state)/8) // states grow from batch to batch
+	}
+	e.state = append(e.state[:0], state...)
+	c.used += cap(e.state)
 }
 
-// shrink removes what is beyond the limit. Call it between commits, when every state is stored.
+// shrink removes what is beyond the limit.
 func (c *cache) shrink() {
-	for c.order.Len() > c.limit {
-		last := c.order.Back()
-		delete(c.bykey, last.Value.(*cached).suffix)
-		c.order.Remove(last)
+	for c.used > c.limit && len(c.bykey) > 0 {
+		e := c.ring.prev
+		c.unlink(e)
+		delete(c.bykey, e.suffix)
+		c.used -= len(e.suffix) + entryBytes + cap(e.state)
 	}
 }
 
 func (c *cache) clear() {
-	c.order.Init()
-	clear(c.bykey)
+	c.used, c.bykey = 0, map[string]*cached{}
+	c.ring.prev, c.ring.next = &c.ring, &c.ring
 }
+
+func (c *cache) link(e *cached) {
+	e.prev, e.next = &c.ring, c.ring.next
+	e.prev.next, e.next.prev = e, e
+}
+
+func (c *cache) unlink(e *cached) { e.prev.next, e.next.prev = e.next, e.prev }

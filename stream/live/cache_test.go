@@ -1,31 +1,40 @@
 package live
 
 import (
+	"bytes"
 	"testing"
-
-	"github.com/anabranch/anabranch/schemas/tile"
 )
 
 func TestCacheForgetsTheLeastRecent(t *testing.T) {
-	c := newCache(2)
-	a, b, d := &tile.State{Next: 1}, &tile.State{Next: 2}, &tile.State{Next: 3}
-	c.put("a", a)
-	c.put("b", b)
-	c.put("d", d)
-	if c.get("a") != a {
+	one := make([]byte, 1000)
+	c := newCache(2 * (entryBytes + len("a") + 1125))
+	holds := func(suffix string) bool { _, ok := c.bykey[suffix]; return ok }
+	c.put("a", one)
+	c.put("b", one)
+	c.put("d", one)
+	if state, ok := c.get("a"); !ok || !bytes.Equal(state, one) {
 		t.Error("a state was forgotten before shrink")
 	}
 	c.shrink()
-	if c.get("b") != nil || c.get("a") != a || c.get("d") != d {
+	if holds("b") || !holds("a") || !holds("d") {
 		t.Error("shrink did not forget the least recently used state, or more than it")
 	}
-	c.put("a", b)
-	if c.get("a") != b || c.order.Len() != 2 {
+	c.put("a", []byte("other"))
+	if state, ok := c.get("a"); !ok || string(state) != "other" || len(c.bykey) != 2 {
 		t.Error("put did not replace a state")
+	}
+	c.put("a", append(one, one...))
+	c.shrink()
+	if state, ok := c.get("a"); !ok || len(state) != 2000 || holds("d") {
+		t.Error("a state that has grown is not accounted for")
+	}
+	c.put("none", nil)
+	if state, ok := c.get("none"); !ok || len(state) != 0 {
+		t.Error("that nobody has seen an entity is not kept")
 	}
 	c.clear()
 	c.shrink()
-	if c.get("a") != nil || c.order.Len() != 0 {
+	if holds("a") || c.used != 0 {
 		t.Error("clear left something")
 	}
 }

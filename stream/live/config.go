@@ -71,8 +71,11 @@ type Config struct {
 
 	Topic            string        // optional: kafka.EventsTopic
 	DeadLettersTopic string        // optional: kafka.DeadLettersTopic
-	BatchRecords     int           // optional: 512, records of one commit at most
-	CacheEntries     int           // optional: 50,000 states a partition
+	BatchRecords     int           // optional: 1,024, records of one commit at most
+	BatchBytes       int           // optional: 1 MiB, of the records of one commit, about
+	Linger           time.Duration // optional: 25 ms; a partition commits more often only where batches are full. Negative: none
+	QueueBytes       int           // optional: 64 MiB, of records that wait for their partitions, about
+	CacheBytes       int           // optional: 512 MiB, of encoded states, shared evenly by all partitions of the topic
 	CheckEvery       time.Duration // optional: 5 s, how often idle fences and the floor are looked at
 	KafkaOptions     []kgo.Opt     // optional: added to those of kafka.Dial
 }
@@ -97,11 +100,14 @@ func (c Config) withDefaults() (Config, error) {
 	c.Group = orElse(c.Group, DefaultGroup(c.Catalogue))
 	c.Topic = orElse(c.Topic, kafka.EventsTopic)
 	c.DeadLettersTopic = orElse(c.DeadLettersTopic, kafka.DeadLettersTopic)
-	c.BatchRecords = orElse(c.BatchRecords, 512)
-	c.CacheEntries = orElse(c.CacheEntries, 50_000)
+	c.BatchRecords = orElse(c.BatchRecords, 1024)
+	c.BatchBytes = orElse(c.BatchBytes, 1<<20)
+	c.Linger = orElse(c.Linger, 25*time.Millisecond)
+	c.QueueBytes = orElse(c.QueueBytes, 64<<20)
+	c.CacheBytes = orElse(c.CacheBytes, 512<<20)
 	c.CheckEvery = orElse(c.CheckEvery, 5*time.Second)
-	if c.BatchRecords < 1 || c.CacheEntries < 1 || c.CheckEvery < 0 {
-		return c, errors.New("live runner: BatchRecords, CacheEntries and CheckEvery must be positive")
+	if min(c.BatchRecords, c.BatchBytes, c.QueueBytes, c.CacheBytes) < 1 || c.CheckEvery < 0 {
+		return c, errors.New("live runner: BatchRecords, BatchBytes, QueueBytes, CacheBytes and CheckEvery must be positive")
 	}
 	return c, nil
 }

@@ -23,11 +23,24 @@
 //
 // # The loop
 //
-// One goroutine polls whatever Kafka has delivered by then, so that batches grow with the load and
-// an idle system answers at once; it hands every partition's records to a goroutine of its own and
-// waits for all of them. Rebalances are blocked in between, so an owner never loses its partition in
-// the middle of a step. Should two owners meet nevertheless, the fence lets exactly one of them
-// commit a position and sends the other one back.
+// One goroutine, the loop, polls whatever Kafka has delivered and puts it into the inbox of its
+// partition (inbox.go); every partition has a worker of its own (worker.go), so that a slow one holds
+// up nobody and the waiting of some for Redis is the computing of others. A worker commits a batch
+// when it is full, or when the last one began Config.Linger ago: so batches grow with the load, and
+// an idle system answers at once. When too much waits, the loop stops polling; a partition that
+// holds half of that alone is not fetched for a while.
+//
+// Only the loop moves the client: a worker that has found its fence asks for it. A partition is
+// given away when its worker has ended the step that it is in, and told to end, workers end theirs
+// (within drainTimeout); so an owner never loses its partition in the middle of a step. Should two
+// owners meet nevertheless, the fence lets exactly one of them commit a position and sends the other
+// one back.
+//
+// # States
+//
+// States are kept encoded, in the cache as in Redis, and are not decoded to take events: only the
+// tiles that the events of a batch are of are (tile.ContinuedState), the rest is copied. So
+// a state takes as little memory here as it does there, and the collector has nothing to look at in it.
 //
 // # Trimming
 //
@@ -40,8 +53,8 @@
 //
 //   - Dead letters are acknowledged by Kafka before the fence moves past their records; a crash in
 //     between repeats them, and their position identifies them.
-//   - A batch of judged records is applied to cached states in place. A failed commit therefore
-//     drops the cache.
+//   - The cache holds what a commit has stored, and nothing that one has failed to. After any doubt
+//     it is dropped.
 //   - Tiles that no window can reach any more are pruned by the runner's clock or the newest valid
 //     record of the batch, whichever is earlier, with a margin: neither a clock that runs ahead nor a
 //     producer's broken one may erase anything alone.

@@ -18,13 +18,26 @@ type Engine struct {
 	validity           event.Validity
 	partition          int32
 
-	codecs map[*tile.Plan]*tile.Codec
-	row    tile.Row
+	kinds map[*tile.Plan]*kind
+	row   tile.Row
+	known map[string]int32 // Judge: the places of suffixes in Batch.Touched
+	key   []byte
+	arena []byte // Apply: the encodings of the last result
+}
+
+// kind is what an engine needs for the states of one entity.
+type kind struct {
+	plan  *tile.Plan
+	codec *tile.Codec
+	state *tile.ContinuedState
 }
 
 // NewEngine compiles the catalogue for one partition of a topic with the given number of them.
 func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error) {
-	e := &Engine{validity: event.Validity{Partitions: partitions}, partition: partition, codecs: map[*tile.Plan]*tile.Codec{}}
+	e := &Engine{
+		validity:  event.Validity{Partitions: partitions, Texts: new(event.Texts)},
+		partition: partition, kinds: map[*tile.Plan]*kind{}, known: map[string]int32{},
+	}
 	for _, p := range []struct {
 		entity feature.Entity
 		plan   **tile.Plan
@@ -34,7 +47,7 @@ func NewEngine(c feature.Catalogue, partition, partitions int32) (*Engine, error
 			return nil, fmt.Errorf("live engine of partition %d: %w", partition, err)
 		}
 		*p.plan = plan
-		e.codecs[plan] = plan.NewCodec()
+		e.kinds[plan] = &kind{plan, plan.NewCodec(), plan.NewContinuedState()}
 	}
 	return e, nil
 }
@@ -70,32 +83,36 @@ type Batch struct {
 	Touched []string     // the state keys (suffixes) that Apply needs, each once
 	Letters []DeadLetter // the invalid records
 	Newest  event.Millis // the latest log time of its valid records; 0 when there is none
-	events  []judged
+
+	events []judged
+	first  []int32 // by place in Touched: its first event
+	last   []int32 // and its last one so far
 }
 
 // Events is the number of valid records, duplicates among them.
 func (b *Batch) Events() int { return len(b.events) }
 
-// judged is a valid record with the epoch it belongs to and the key suffixes of its states.
+// judged is a valid record with the epoch it belongs to and the places of its states in Batch.Touched.
 type judged struct {
 	event         event.Event
 	epoch, offset int64
-	user, item    string
+	user, item    int32
+	ofUser        int32 // the next event of the user, none after the last
+	ofItem        int32 // and of the item
+	counts        bool  // Apply: it is no duplicate, nor below the base
 }
+
+// none is no event of a batch.
+const none int32 = -1
 
 // Judge counts marks and validates records, which must be in the order of the log. Records before
 // the fence are skipped: they are applied already. A floor that has risen is given as f.Base.
 func (e *Engine) Judge(f Fence, records []Record) Batch {
 	b := Batch{Next: f, events: make([]judged, 0, len(records))}
 	marks := model.Counter{Epoch: f.Epoch}
-	seen := make(map[string]struct{}, len(records))
-	touch := func(suffix string) {
-		if _, ok := seen[suffix]; !ok {
-			seen[suffix] = struct{}{}
-			b.Touched = append(b.Touched, suffix)
-		}
-	}
-	for _, r := range records {
+	clear(e.known)
+	for i := range records {
+		r := &records[i]
 		if r.Offset < f.Next {
 			continue
 		}
@@ -114,28 +131,61 @@ func (e *Engine) Judge(f Fence, records []Record) Batch {
 			continue
 		}
 		b.Newest = max(b.Newest, r.LogTime)
-		j := judged{ev, marks.Epoch, r.Offset, userSuffix(ev.UserID), itemSuffix(ev.ItemID)}
-		touch(j.user)
-		touch(j.item)
-		touch(globalSuffix)
-		b.events = append(b.events, j)
+		b.add(judged{event: ev, epoch: marks.Epoch, offset: r.Offset, user: e.touch(&b, userPrefix, ev.UserID), item: e.touch(&b, itemPrefix, ev.ItemID)})
+	}
+	if len(b.events) > 0 {
+		e.touch(&b, globalSuffix, "")
 	}
 	b.Next.Epoch = marks.Epoch
 	return b
 }
 
-// The suffixes of state keys, as infra/redis.Keys appends them to the prefix of an incarnation.
-const globalSuffix = "g"
+// touch returns the place of a state among those that the batch touches.
+func (e *Engine) touch(b *Batch, prefix, id string) int32 {
+	e.key = append(append(e.key[:0], prefix...), id...)
+	if at, ok := e.known[string(e.key)]; ok {
+		return at
+	}
+	at, suffix := int32(len(b.Touched)), string(e.key)
+	e.known[suffix] = at
+	b.Touched, b.first, b.last = append(b.Touched, suffix), append(b.first, none), append(b.last, none)
+	return at
+}
 
-func userSuffix(id string) string { return "u:" + id }
-func itemSuffix(id string) string { return "i:" + id }
+// add appends an event and links it to the one before it of its user and of its item.
+func (b *Batch) add(j judged) {
+	at := int32(len(b.events))
+	j.ofUser, j.ofItem = none, none
+	if before := b.last[j.user]; before == none {
+		b.first[j.user] = at
+	} else {
+		b.events[before].ofUser = at
+	}
+	if before := b.last[j.item]; before == none {
+		b.first[j.item] = at
+	} else {
+		b.events[before].ofItem = at
+	}
+	b.last[j.user], b.last[j.item] = at, at
+	b.events = append(b.events, j)
+}
+
+// The suffixes of state keys, as infra/redis.Keys appends them to the prefix of an incarnation.
+const (
+	globalSuffix = "g"
+	userPrefix   = "u:"
+	itemPrefix   = "i:"
+)
+
+func userSuffix(id string) string { return userPrefix + id }
+func itemSuffix(id string) string { return itemPrefix + id }
 
 // planOf returns the plan of the states under a suffix.
 func (e *Engine) planOf(suffix string) *tile.Plan {
 	switch {
-	case strings.HasPrefix(suffix, "u:"):
+	case strings.HasPrefix(suffix, userPrefix):
 		return e.user
-	case strings.HasPrefix(suffix, "i:"):
+	case strings.HasPrefix(suffix, itemPrefix):
 		return e.item
 	}
 	return e.global

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -8,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/anabranch/anabranch/schemas/event"
-	"github.com/anabranch/anabranch/schemas/tile"
 )
 
 // TestEngineEqualsOracle runs random logs through random histories of steps, crashes, lost writes
@@ -164,17 +164,13 @@ func TestPruningChangesNoAnswer(t *testing.T) {
 	}
 	batch := w.engine.Judge(Fence{}, w.records)
 	apply := func(oldest event.Millis) int {
-		states := map[string]*tile.State{}
-		for _, suffix := range batch.Touched {
-			states[suffix] = &tile.State{}
-		}
-		result, err := w.engine.Apply(Fence{}, &batch, states, int64(oldest))
+		result, err := w.engine.Apply(Fence{}, &batch, make([][]byte, len(batch.Touched)), int64(oldest))
 		if err != nil {
 			t.Fatal(err)
 		}
 		size := 0
 		for _, b := range result.Blobs {
-			w.blobs[b.Suffix] = b.Value
+			w.blobs[b.Suffix] = bytes.Clone(b.Value)
 			size += len(b.Value)
 		}
 		return size

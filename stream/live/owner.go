@@ -12,7 +12,6 @@ import (
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/event"
-	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/stream/ingest/deadletter"
 )
 
@@ -34,13 +33,15 @@ const ioTimeout = 10 * time.Second
 // errMismatch says that the stored fence is not the expected one.
 var errMismatch = errors.New("the stored fence is another one")
 
-// owner works on one partition. It is used by one goroutine at a time.
+// owner works on one partition. It is used by one goroutine, its worker; inbox and done are for others too.
 type owner struct {
 	r         *Runner
 	partition int32
 	keys      redis.Keys
 	engine    *Engine
 	cache     *cache
+	inbox     *inbox
+	done      chan struct{} // closed when the worker has ended
 
 	phase phase
 	fence redis.Fence
@@ -52,7 +53,13 @@ type owner struct {
 
 	trimmer trimmer
 
+	began   time.Time // the last batch
+	checkAt time.Time // when to look at the fence again
+
 	end int64 // of the partition, as Kafka told it last; -1 before it did
+
+	records []Record // memory of a step
+	states  [][]byte // the same
 }
 
 func (r *Runner) newOwner(partition int32) (*owner, error) {
@@ -61,8 +68,9 @@ func (r *Runner) newOwner(partition int32) (*owner, error) {
 		return nil, err
 	}
 	return &owner{
-		end: -1, r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheEntries),
-		keys: redis.Keys{Partition: partition, Namespace: r.namespace},
+		end: -1, r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheBytes / int(r.cfg.Partitions)),
+		keys: redis.Keys{Partition: partition, Namespace: r.namespace}, done: make(chan struct{}),
+		inbox: newInbox(r.queue, func(on bool) { r.fetch(partition, on) }),
 	}, nil
 }
 
@@ -86,7 +94,8 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
 	from := o.engineFence()
-	batch := o.engine.Judge(from, toEngine(records))
+	o.records = toEngine(o.records[:0], records)
+	batch := o.engine.Judge(from, o.records)
 	if batch.Next == o.storedFence() {
 		return nil // all of it was applied before
 	}
@@ -106,6 +115,9 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	}
 	if err := o.commit(ctx, batch.Next, result); err != nil {
 		return err
+	}
+	for _, b := range result.Blobs {
+		o.cache.put(b.Suffix, b.Value)
 	}
 	o.cache.shrink()
 	o.observe(records, from, &batch, result)
@@ -129,49 +141,42 @@ func (o *owner) storedFence() Fence {
 	return Fence{Base: o.fence.Base, Epoch: o.fence.Epoch, Next: o.fence.Next}
 }
 
-func toEngine(records []*kgo.Record) []Record {
-	out := make([]Record, len(records))
-	for i, r := range records {
+// toEngine appends records as the engine reads them.
+func toEngine(to []Record, records []*kgo.Record) []Record {
+	for _, r := range records {
 		mark, isMark := kafka.MarkNumber(r)
-		out[i] = Record{
+		to = append(to, Record{
 			Offset: r.Offset, Key: r.Key, Value: r.Value, IsControl: r.Attrs.IsControl(), IsMark: isMark, Mark: mark,
 			ContentType: kafka.ContentType(r), LogTime: event.MillisOf(r.Timestamp),
-		}
+		})
 	}
-	return out
+	return to
 }
 
-// load returns the states under the suffixes, from the cache or with one read from Redis.
-func (o *owner) load(ctx context.Context, suffixes []string) (map[string]*tile.State, error) {
-	states := make(map[string]*tile.State, len(suffixes))
-	var missing, keys []string
+// load returns the encoded states under the suffixes, from the cache or with one read from Redis.
+func (o *owner) load(ctx context.Context, suffixes []string) ([][]byte, error) {
+	o.states = o.states[:0]
+	var missing []int
+	var keys []string
 	prefix := o.keys.State(o.fence.Incarnation)
-	for _, suffix := range suffixes {
-		if s := o.cache.get(suffix); s != nil {
-			states[suffix] = s
-			continue
+	for i, suffix := range suffixes {
+		state, ok := o.cache.get(suffix)
+		if o.states = append(o.states, state); !ok {
+			missing, keys = append(missing, i), append(keys, prefix+suffix)
 		}
-		missing, keys = append(missing, suffix), append(keys, prefix+suffix)
 	}
-	o.r.metrics.hits.Add(float64(len(suffixes) - len(missing)))
-	o.r.metrics.misses.Add(float64(len(missing)))
 	if len(missing) == 0 {
-		return states, nil
+		return o.states, nil
 	}
 	o.r.metrics.roundTrips.Inc()
 	blobs, err := o.r.store.LoadBlobs(ctx, keys)
 	if err != nil {
 		return nil, fmt.Errorf("load states of partition %d: %w", o.partition, err)
 	}
-	for i, suffix := range missing {
-		s, err := o.engine.Decode(suffix, blobs[i])
-		if err != nil {
-			return nil, fmt.Errorf("load states of partition %d: %w", o.partition, err)
-		}
-		states[suffix] = s
-		o.cache.put(suffix, s)
+	for i, at := range missing {
+		o.states[at] = blobs[i]
 	}
-	return states, nil
+	return o.states, nil
 }
 
 // bury writes dead letters and waits until Kafka has them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +27,14 @@ type Runner struct {
 	log       Log
 	complaint string // the last one, so that it is not repeated
 
-	mu     sync.Mutex
-	owners map[int32]*owner
-	status map[int32]PartitionStatus
-	wake   context.CancelFunc // ends the poll that waits now
+	queue *sharedQueue
+
+	mu      sync.Mutex
+	owners  map[int32]*owner
+	status  map[int32]PartitionStatus
+	wake    context.CancelFunc // ends the poll that waits now
+	launch  func(*owner)       // starts the worker of an owner; does nothing while the runner ends
+	workers sync.WaitGroup
 }
 
 // New returns a runner that does nothing yet.
@@ -46,7 +52,7 @@ func newRunner(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{
 		cfg: cfg, namespace: tile.Namespace(cfg.Catalogue), store: redis.NewStore(cfg.Redis),
-		owners: map[int32]*owner{}, status: map[int32]PartitionStatus{}, wake: func() {},
+		owners: map[int32]*owner{}, status: map[int32]PartitionStatus{}, wake: func() {}, queue: newSharedQueue(cfg.QueueBytes),
 	}
 	// Compiled here once, so that a catalogue that cannot be compiled is refused before anything runs.
 	if _, err := NewEngine(cfg.Catalogue, 0, cfg.Partitions); err != nil {
@@ -72,7 +78,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.KeepControlRecords(), // the last offset of a log may be theirs, and the fence has to reach it
 	}
+	io, cut := context.WithCancel(context.WithoutCancel(ctx)) // a step that has begun may end
+	defer cut()
 	r.mu.Lock() // the client joins its group at once and may call assigned, which needs r.client
+	r.launch = func(o *owner) { r.workers.Go(func() { o.work(ctx, io) }) }
 	client, err := kafka.Dial(r.cfg.Seeds, r.cfg.Logger, append(opts, r.cfg.KafkaOptions...)...)
 	r.client, r.log = client, kafkaLog{client, r.cfg.Topic}
 	r.mu.Unlock()
@@ -80,70 +89,86 @@ func (r *Runner) Run(ctx context.Context) error {
 		return fmt.Errorf("live runner: %w", err)
 	}
 	defer client.CloseAllowingRebalance()
-	check := r.cfg.Clock().Add(r.cfg.CheckEvery)
+	lag := r.cfg.Clock().Add(r.cfg.CheckEvery)
 	for ctx.Err() == nil {
-		fetches := r.poll(ctx, check)
-		r.process(ctx, fetches)
-		if now := r.cfg.Clock(); !now.Before(check) {
-			r.verify(ctx)
+		r.deliver(r.poll(ctx))
+		r.seekAll()
+		if now := r.cfg.Clock(); !now.Before(lag) {
 			r.showLag()
-			check = now.Add(r.cfg.CheckEvery)
+			lag = now.Add(r.cfg.CheckEvery)
 		}
-		r.trim(ctx)
-		r.recover(ctx)
 		client.AllowRebalance()
+		r.queue.awaitRoom(ctx)
 	}
+	r.drain(cut)
 	r.showLag()
 	return nil
 }
 
-// poll returns what Kafka has delivered, or nothing when the next check or recovery is due. Either
-// way it returns with rebalances blocked.
-func (r *Runner) poll(ctx context.Context, check time.Time) kgo.Fetches {
+// drainTimeout is how long steps that have begun may take when the runner is told to end: what runs a program gives
+// it some 25 s.
+const drainTimeout = 15 * time.Second
+
+// drain returns when all workers have ended, each after the step it is in.
+func (r *Runner) drain(cut context.CancelFunc) {
 	r.mu.Lock()
-	until := check
+	r.launch = func(o *owner) { close(o.done) }
 	for _, o := range r.owners {
-		if o.phase != running && o.retry.Before(until) {
-			until = o.retry
-		}
-		if o.phase == running && o.trimmer.due {
-			until = time.Time{} // nothing waits for trimming, nor does trimming wait
+		o.inbox.stop()
+	}
+	r.mu.Unlock()
+	late := time.AfterFunc(drainTimeout, cut)
+	defer late.Stop()
+	r.workers.Wait()
+}
+
+// poll returns what Kafka has delivered, or nothing when somebody waits for a seek. Either way it
+// returns with rebalances blocked.
+func (r *Runner) poll(ctx context.Context) kgo.Fetches {
+	r.mu.Lock()
+	wait := r.cfg.CheckEvery
+	for _, o := range r.owners {
+		if _, asked := o.inbox.wanted(); asked {
+			wait = 0
 		}
 	}
-	wait := max(until.Sub(r.cfg.Clock()), time.Millisecond)
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := context.WithTimeout(ctx, max(wait, time.Millisecond))
 	r.wake = cancel
 	r.mu.Unlock()
 	defer cancel()
 	return r.client.PollRecords(ctx, r.cfg.BatchRecords*int(r.cfg.Partitions))
 }
 
-// process hands every partition its records and waits until all are done.
-func (r *Runner) process(ctx context.Context, fetches kgo.Fetches) {
-	var all sync.WaitGroup
+// nudge ends the poll that waits now.
+func (r *Runner) nudge() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wake()
+}
+
+// deliver hands every partition its records.
+func (r *Runner) deliver(fetches kgo.Fetches) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		o := r.owner(p.Partition)
 		if p.Topic != r.cfg.Topic || o == nil {
 			r.complain(p.Err)
 			return
 		}
-		if o.phase != running {
-			return // fetched before the partition was lost; it will be read again
-		}
-		all.Go(func() {
-			err := o.process(ctx, p.Records, p.LastStableOffset)
-			if err == nil && p.Err != nil {
-				err = fmt.Errorf("fetch partition %d: %w", p.Partition, p.Err)
-			}
-			if err != nil && ctx.Err() == nil {
-				o.lose(err)
-				r.client.PauseFetchPartitions(r.named(o.partition))
-			} else if err == nil {
-				o.delay = 0 // a step succeeded: the next trouble is a new one
-			}
-		})
+		o.inbox.put(p.Records, p.LastStableOffset, p.Err)
 	})
-	all.Wait()
+}
+
+// seekAll lets the client read where workers want it to.
+func (r *Runner) seekAll() {
+	r.mu.Lock()
+	owners := slices.Collect(maps.Values(r.owners))
+	r.mu.Unlock()
+	for _, o := range owners {
+		// Where the client does not know the partition yet, the next poll returns at once and it is tried again.
+		if offset, asked := o.inbox.wanted(); asked && r.seek(o.partition, offset) {
+			o.inbox.begin()
+		}
+	}
 }
 
 // complain reports trouble that is no partition's own, such as a group that cannot be joined. The
@@ -156,64 +181,6 @@ func (r *Runner) complain(err error) {
 		r.complaint = text
 		r.cfg.Logger.Warn("live runner cannot read", "topic", r.cfg.Topic, "reason", text)
 	}
-}
-
-// verify looks after the partitions that run.
-func (r *Runner) verify(ctx context.Context) {
-	for _, o := range r.each(running) {
-		if err := o.verify(ctx); err != nil && ctx.Err() == nil {
-			o.lose(err)
-			r.client.PauseFetchPartitions(r.named(o.partition))
-		}
-	}
-}
-
-// trim does one slice of one partition, so that the others' records do not wait for long.
-func (r *Runner) trim(ctx context.Context) {
-	for _, o := range r.each(running) {
-		if !o.trimmer.due {
-			continue
-		}
-		if _, err := o.trim(ctx); err != nil && ctx.Err() == nil {
-			o.lose(err)
-			r.client.PauseFetchPartitions(r.named(o.partition))
-		}
-		return
-	}
-}
-
-// recover brings lost and halted partitions back whose time has come.
-func (r *Runner) recover(ctx context.Context) {
-	for _, o := range append(r.each(lost), r.each(halted)...) {
-		if o.retry.After(r.cfg.Clock()) || ctx.Err() != nil {
-			continue
-		}
-		err := o.recover(ctx)
-		if err == nil && !r.seek(o) {
-			o.retry = r.cfg.Clock().Add(firstDelay) // assigned, but not known to the client yet
-			continue
-		}
-		if err != nil && ctx.Err() == nil {
-			o.lose(err)
-		}
-		if err == nil {
-			o.found()
-			r.client.ResumeFetchPartitions(r.named(o.partition))
-		}
-	}
-}
-
-// each returns the owners in a phase.
-func (r *Runner) each(p phase) []*owner {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []*owner
-	for _, o := range r.owners {
-		if o.phase == p {
-			out = append(out, o)
-		}
-	}
-	return out
 }
 
 func (r *Runner) owner(partition int32) *owner {

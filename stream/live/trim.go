@@ -119,5 +119,5 @@ func (e *Engine) Trim(f Fence, suffix string, blob []byte) (trimmed []byte, empt
 		return nil, false, err
 	}
 	s.Forget(f.Base, f.Epoch)
-	return e.codecs[plan].AppendState(nil, s), false, nil
+	return e.kinds[plan].codec.AppendState(nil, s), false, nil
 }

@@ -86,13 +86,9 @@ func (w *world) run(n int, floor int64, crash bool) (Result, error) {
 	from.Base = max(from.Base, floor)
 	end := min(len(w.records), int(from.Next)+n)
 	batch := w.engine.Judge(from, w.records[from.Next:end])
-	states := map[string]*tile.State{}
+	var states [][]byte
 	for _, suffix := range batch.Touched {
-		s, err := w.engine.Decode(suffix, w.blobs[suffix])
-		if err != nil {
-			return Result{}, err
-		}
-		states[suffix] = s
+		states = append(states, w.blobs[suffix])
 	}
 	result, err := w.engine.Apply(from, &batch, states, 0)
 	if err != nil {
@@ -104,7 +100,7 @@ func (w *world) run(n int, floor int64, crash bool) (Result, error) {
 	}
 	w.history = append(w.history, saved{w.fence, w.copyBlobs()})
 	for _, b := range result.Blobs {
-		w.blobs[b.Suffix] = b.Value
+		w.blobs[b.Suffix] = bytes.Clone(b.Value)
 	}
 	w.fence = batch.Next
 	return result, nil
