@@ -16,8 +16,7 @@ import (
 
 // markers lets processes die while they write a mark into one partition after the other, and lets two of them meet.
 func markers(ctx context.Context, w *world, _, _ *process) error {
-	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	next := func() time.Time { w.marks++; return first.Add(time.Duration(w.marks) * time.Hour) }
+	next := func() time.Time { w.marks++; return w.labels.Add(time.Duration(w.marks) * time.Hour) }
 	for _, point := range []string{beforeLetters, afterLetters} { // here: of mark records
 		if err := w.awaitSome(ctx, 400); err != nil {
 			return err

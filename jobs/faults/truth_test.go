@@ -102,6 +102,12 @@ func (w *world) entryOf(r *kgo.Record) (entry, error) {
 			return e, nil
 		}
 	}
+	if n, ok := serialOfEvent(r.Value); ok {
+		w.mu.Lock()
+		e.serial, e.fact = n, w.facts[n]
+		w.mu.Unlock()
+		return e, nil
+	}
 	return e, fmt.Errorf("nobody knows the record at %d/%d", r.Partition, r.Offset)
 }
 

@@ -46,7 +46,15 @@ func (w *world) settleLive(ctx context.Context, c feature.Catalogue) error {
 	if err := w.checkLog(ctx); err != nil {
 		return err
 	}
-	return errors.Join(w.checkLive(ctx, c, 0), w.checkLetters(ctx))
+	fences, err := w.fences(ctx, c)
+	if err != nil {
+		return err
+	}
+	base := int64(0)
+	for _, f := range fences {
+		base = max(base, f.Base)
+	}
+	return errors.Join(w.checkLive(ctx, c, base), w.checkLetters(ctx))
 }
 
 // settleArchive waits for the archive and checks it.

@@ -66,6 +66,7 @@ type world struct {
 	facts     []fact   // what producers know, by serial number
 	acked     []place  // where records are, by their acknowledgement
 	marks     int64
+	labels    time.Time // before all labels of marks
 	log       [][]entry // by partition, as far as it was read
 }
 
@@ -75,6 +76,7 @@ func newWorld(ctx context.Context, s *suite, row int, seed uint64, dir string) (
 	w := &world{
 		suite: s, seed: seed, rng: rand.New(rand.NewPCG(seed, uint64(row))), id: id, dir: dir,
 		topic: fmt.Sprintf("events-%d-%s", row, id), dlq: fmt.Sprintf("dlq-%d-%s", row, id), partitions: 3, unique: id, brokers: s.kafka.Addr,
+		labels:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		redisAddr: s.redis.Addr, bucketURL: strings.Replace(s.s3URL, "?", "/faults-"+id+"?", 1),
 	}
 	var err error
@@ -194,7 +196,7 @@ func (w *world) mark(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	w.marks++
-	label := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.marks) * time.Hour)
+	label := w.labels.Add(time.Duration(w.marks) * time.Hour)
 	w.mu.Unlock()
 	if _, err := c.Write(ctx, label); err != nil {
 		return fmt.Errorf("write mark %d: %w", w.marks, err)
