@@ -2,8 +2,10 @@ package event
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Raw is one row of the raw archive: a record with its position, either a valid event or a rejected
@@ -58,7 +60,7 @@ func RawEvent(p Position, logTime Millis, e *Event) (Raw, error) {
 	}
 	var err error
 	if len(e.Context) > 0 {
-		if r.Context, err = jsonText(e.Context); err != nil {
+		if r.Context, err = contextText(e.Context); err != nil {
 			return Raw{}, fmt.Errorf("row of offset %d, context: %w", p.Offset, err)
 		}
 	}
@@ -81,6 +83,33 @@ func RawRejected(p Position, rec Record, rej *Rejection) Raw {
 
 func rawAt(p Position, logTime Millis) Raw {
 	return Raw{TopicID: p.TopicID, Partition: p.Partition, Offset: p.Offset, LogTime: int64(logTime)}
+}
+
+// contextText is jsonText of a context, without reflection: every event has one.
+func contextText(m map[string]string) (*string, error) {
+	var onStack [16]string
+	names := onStack[:0]
+	size := 2
+	for name, value := range m {
+		names = append(names, name)
+		size += len(name) + len(value) + 6
+	}
+	slices.Sort(names)
+	b := append(make([]byte, 0, size), '{')
+	var err error
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = jsontext.AppendQuote(b, name); err != nil {
+			return nil, err
+		}
+		if b, err = jsontext.AppendQuote(append(b, ':'), m[name]); err != nil {
+			return nil, err
+		}
+	}
+	s := string(append(b, '}'))
+	return &s, nil
 }
 
 func jsonText(v any) (*string, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"time"
 
@@ -60,7 +61,7 @@ func New(cfg Config) (*Archiver, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Limits = cfg.Limits.withDefaults(cfg.Topics.Partitions)
 	return &Archiver{cfg: cfg, store: &store{bucket: cfg.Bucket, topicID: kafka.HexID(cfg.Topics.EventsID)}}, nil
 }
 
@@ -123,7 +124,7 @@ func (a *Archiver) load(ctx context.Context) error {
 	for i, t := range tails {
 		a.parts[i] = &partition{
 			topic: a.store.topicID, id: int32(i), limits: a.cfg.Limits,
-			valid:   event.Validity{Partitions: a.cfg.Topics.Partitions},
+			valid:   event.Validity{Partitions: a.cfg.Topics.Partitions, Texts: new(event.Texts)},
 			counter: model.Counter{Epoch: t.Epoch}, first: t.Next, next: t.Next,
 		}
 	}
@@ -190,6 +191,7 @@ func (a *Archiver) poll(ctx context.Context, client *kgo.Client) (map[int32][]*k
 // consume gives every partition its records and writes the files that are complete.
 func (a *Archiver) consume(ctx context.Context, records map[int32][]*kgo.Record) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0)) // a file that is being encoded takes several times its rows' memory
 	for _, p := range a.parts {
 		g.Go(func() error { return a.advance(ctx, p, records[p.id]) })
 	}

@@ -34,7 +34,7 @@ func newWorker(b *bucket.Bucket, logs [][]*kgo.Record, limits Limits) (*worker, 
 	}
 	for p, t := range tails {
 		w.parts = append(w.parts, &partition{
-			topic: topicID, id: int32(p), limits: limits.withDefaults(), valid: event.Validity{Partitions: int32(len(logs))},
+			topic: topicID, id: int32(p), limits: limits.withDefaults(int32(len(logs))), valid: event.Validity{Partitions: int32(len(logs))},
 			counter: model.Counter{Epoch: t.Epoch}, first: t.Next, next: t.Next,
 		})
 		for w.at[p] < len(logs[p]) && logs[p][w.at[p]].Offset < t.Next {
@@ -225,7 +225,7 @@ func TestOtherTopicWithoutIndex(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	p := &partition{id: 0, valid: event.Validity{Partitions: 1}, limits: Limits{Bytes: 1000, Age: time.Minute}.withDefaults()}
+	p := &partition{id: 0, valid: event.Validity{Partitions: 1}, limits: Limits{Bytes: 1000, Age: time.Minute}.withDefaults(1)}
 	if _, due := p.tick(start.Add(time.Hour)); due {
 		t.Error("a file of nothing was due")
 	}

@@ -352,7 +352,7 @@ func BenchmarkAdvance(b *testing.B) {
 	}
 	for b.Loop() {
 		a := &Archiver{cfg: Config{Now: func() time.Time { return start }, Patience: time.Second}, store: &store{bucket: newMemory(), topicID: topicID}}
-		p := &partition{topic: topicID, limits: Limits{}.withDefaults()}
+		p := &partition{topic: topicID, limits: Limits{}.withDefaults(1)}
 		p.valid.Partitions = 1
 		if err := a.advance(context.Background(), p, log); err != nil {
 			b.Fatal(err)

@@ -13,16 +13,16 @@ import (
 // Limits say when a file is written although no mark ends it.
 type Limits struct {
 	Rows  int           // default 500,000
-	Bytes int64         // of records and their bookkeeping in memory, per partition; default 64 MiB
+	Bytes int64         // of records and their bookkeeping in memory, per partition; default 128 MiB among all, but 8 to 64 MiB
 	Age   time.Duration // since its first record arrived; default 5 minutes
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) withDefaults(partitions int32) Limits {
 	if l.Rows <= 0 {
 		l.Rows = 500_000
 	}
 	if l.Bytes <= 0 {
-		l.Bytes = 64 << 20
+		l.Bytes = min(max(128<<20/int64(partitions), 8<<20), 64<<20)
 	}
 	if l.Age <= 0 {
 		l.Age = 5 * time.Minute
