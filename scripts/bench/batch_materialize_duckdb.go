@@ -55,7 +55,7 @@ func newMaterializeSQL(c feature.Catalogue, a rawgen.Archive, asOf int64) (*mate
 		for i, t := range tables {
 			if e != feature.User || !strings.HasSuffix(t.Name, "_lifetime") {
 				m.create(string(e), t.Name, asOf, t.SQL)
-			} else if err := m.createInParts(c, e, i, asOf, int64(a.Params.Rows)); err != nil {
+			} else if err := m.createInParts(c, e, i, asOf, a.Params.Rows); err != nil {
 				return nil, err
 			}
 		}

@@ -187,7 +187,7 @@ func (t *stand) run(ctx context.Context, profile string, sample, plain bool) (p 
 	p.wall, p.cpu, p.cpuRedis, p.cpuBroker = used.Wall, used.CPU, after[0]-before[0], after[1]-before[1]
 	p.blobs, p.bytes, p.scripts, p.sample = w.blobs.Load(), w.bytes.Load(), w.scripts.Load(), w.sample
 	t.s.log.Info("pass", "plain", plain, "events/s", float64(t.s.work.Events)/p.wall, "blobs/s", p.rate(), "blobs", p.blobs, "scripts", p.scripts,
-		"cpu", p.cpu, "cpu redis", p.cpuRedis, "cpu broker", p.cpuBroker, "wall", p.wall, "peak MB", used.PeakMB)
+		"cpu", p.cpu, "cpu_redis", p.cpuRedis, "cpu_broker", p.cpuBroker, "wall", p.wall, "peak_mb", used.PeakMB)
 	if sample {
 		p.states, p.stateBytes, err = userBytes(ctx, client)
 	}
