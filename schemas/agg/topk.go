@@ -24,12 +24,13 @@ type counts struct {
 	keys    []Counted
 	capped  bool
 	floor   int64 // Fold: the most that a key which is not held may have
+	low     int64 // Update: no key has fewer; 0 while nobody has looked
 	scratch []Counted
 	read    []Counted
 	top     Top
 }
 
-func (c *counts) reset() { c.keys, c.capped, c.floor = c.keys[:0], false, 0 }
+func (c *counts) reset() { c.keys, c.capped, c.floor, c.low = c.keys[:0], false, 0, 0 }
 
 // least returns the most that a key which a tile's keys lack may have.
 func least(keys []Counted, capped bool) int64 {
@@ -64,22 +65,37 @@ func (t topK) Update(p *Partial, in *Input) {
 		c.keys[i].Count++
 		return
 	}
-	n := int64(1)
 	if len(c.keys) >= t.limit {
 		c.capped = true
-		least := 0
-		for j := range c.keys {
-			if byCount(c.keys[j], c.keys[least]) > 0 {
-				least = j
-			}
-		}
-		n += c.keys[least].Count
-		c.keys = slices.Delete(c.keys, least, least+1)
-		if least < i {
-			i--
+		c.replace(c.least(), i, key)
+		return
+	}
+	c.keys, c.low = slices.Insert(c.keys, i, Counted{Key: key, Count: 1}), 0
+}
+
+// least returns where the least frequent key is, the last one of several: what byCount puts last. Counts of a tile only
+// grow, so that one which is as low as the lowest has been is the lowest, and mostly there is one near the end.
+func (c *counts) least() int {
+	least := len(c.keys) - 1
+	for j := least; j >= 0 && c.keys[least].Count > c.low; j-- {
+		if c.keys[j].Count < c.keys[least].Count {
+			least = j
 		}
 	}
-	c.keys = slices.Insert(c.keys, i, Counted{Key: key, Count: n})
+	c.low = c.keys[least].Count
+	return least
+}
+
+// replace puts a key, which belongs before the i-th, in the place of the one at least, and counts from there on.
+func (c *counts) replace(least, i int, key string) {
+	n := c.keys[least].Count + 1
+	if least < i {
+		i--
+		copy(c.keys[least:i], c.keys[least+1:i+1])
+	} else {
+		copy(c.keys[i+1:least+1], c.keys[i:least])
+	}
+	c.keys[i] = Counted{Key: key, Count: n}
 }
 
 func (t topK) Merge(p, q *Partial) {
@@ -111,7 +127,7 @@ func (t topK) add(c *counts, y []Counted, mine, theirs int64) {
 	for _, k := range y {
 		out = append(out, Counted{k.Key, k.Count + mine})
 	}
-	c.keys, c.scratch = out, c.keys
+	c.keys, c.scratch, c.low = out, c.keys, 0
 }
 
 // cap drops the least frequent keys beyond the limit.

@@ -21,6 +21,9 @@ type Codec struct {
 	plan *Plan
 	enc  agg.Encoder
 	body []byte
+
+	asOf  int64   // of froms
+	froms []int64 // by series: see reach
 }
 
 // NewCodec returns a codec.

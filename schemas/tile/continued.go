@@ -63,9 +63,19 @@ func (c *Continued) Open(view []byte, since int64) error {
 func (c *Continued) open(i int, since int64) {
 	p, d := &c.plan.Series[i], &c.decoder
 	h := readHeader(d)
+	if h.tiles == 0 {
+		if c.Bucket[i] = c.Bucket[i][:0]; c.tails[i].tiles > 0 {
+			c.tails[i] = header{}
+		}
+		return
+	}
 	from := int64(NoEvents)
 	if since != NoEvents && (p.Width > 0 || !p.joins()) {
 		from = number(since, p.Width)
+	}
+	if h.newest < from {
+		c.Bucket[i], c.tails[i] = c.Bucket[i][:0], h
+		return
 	}
 	c.part = agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
 	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
@@ -153,15 +163,35 @@ func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, e
 func (c *Codec) bucketOf(x *Continued, asOf int64, alone bool) {
 	x.copier.Begin(&c.enc, &x.decoder, alone)
 	x.decoder.Err = nil
+	reach := c.reach(asOf)
 	for i := range c.plan.Series {
 		p := &c.plan.Series[i]
-		if p.Width > 0 {
-			from := number(asOf-int64(p.Window), p.Width)
-			x.Bucket[i] = x.Bucket[i].since(from)
-			x.tails[i], _ = p.prune(&x.decoder, x.tails[i], from)
+		if from := reach[i]; p.Width > 0 {
+			if s := x.Bucket[i]; len(s) > 0 && s[0].Tile < from {
+				x.Bucket[i] = s.since(from)
+			}
+			if tail := &x.tails[i]; tail.tiles > 0 && tail.oldest < from {
+				*tail, _ = p.prune(&x.decoder, *tail, from)
+			}
 		}
 		c.continued(p, x, i)
 	}
+}
+
+// reach returns the oldest tile of each series that a window read at asOf reaches. Many states in a row have the same asOf.
+func (c *Codec) reach(asOf int64) []int64 {
+	if c.asOf == asOf && c.froms != nil {
+		return c.froms
+	}
+	c.asOf, c.froms = asOf, c.froms[:0]
+	for i := range c.plan.Series {
+		p, from := &c.plan.Series[i], int64(0)
+		if p.Width > 0 {
+			from = number(asOf-int64(p.Window), p.Width)
+		}
+		c.froms = append(c.froms, from)
+	}
+	return c.froms
 }
 
 // since drops the tiles before number from, in place.
