@@ -73,3 +73,24 @@ func (f *floor) origin(ctx context.Context, partition int32) (live.Origin, error
 	}
 	return live.OriginOf(n, index.End, partition)
 }
+
+// originAt returns where the state of a partition starts when Kafka holds it from offset on only. The archive's indexes tell
+// the epoch there: the records before it are gone, so neither it nor, for the duplicate rule, the next one can be counted in
+// full before the one after that. Where the archive does not reach the offset either, nobody knows the epoch.
+func (f *floor) originAt(ctx context.Context, partition int32, offset int64) (live.Origin, bool, error) {
+	for epoch := max(f.least()-2, 0); ; epoch++ {
+		index, _, err := archive.ReadIndex(ctx, f.bucket, epoch)
+		if err != nil {
+			return live.Origin{}, false, fmt.Errorf("find the epoch of offset %d: %w", offset, err)
+		}
+		end, closed := index.End[partition]
+		if closed && end < offset {
+			continue
+		}
+		reach := end
+		for _, o := range index.Of(partition) {
+			reach = max(reach, o.End)
+		}
+		return live.Origin{Offset: offset, Epoch: epoch, Base: epoch + 2}, reach >= offset, nil
+	}
+}

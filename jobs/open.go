@@ -11,6 +11,7 @@ import (
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/kafka"
 	"github.com/anabranch/anabranch/infra/warehouse"
+	"github.com/anabranch/anabranch/schemas/api"
 )
 
 // parts is what most commands work with.
@@ -44,6 +45,12 @@ func (rt *runtimeEnv) openParts(flags *stores, partitions int32, n need) (*parts
 		return nil, errors.Join(err, p.close())
 	}
 	p.closers = append(p.closers, func() error { p.client.Close(); return nil })
+	switch err := pinPartitions(rt.ctx, p.bucket, p.topics, rt.now()); {
+	case api.CodeOf(err) == api.Invalid:
+		return nil, errors.Join(err, p.close())
+	case err != nil: // the bucket is away: who cannot do without it will say so
+		rt.log.Warn("the number of partitions is not compared with what it was", "error", err)
+	}
 	return p, nil
 }
 

@@ -30,7 +30,7 @@ func (rt *runtimeEnv) newLive(p *parts, features feature.Catalogue, redis goredi
 	start := func(c feature.Catalogue, own prometheus.Registerer) (*live.Runner, error) {
 		return live.New(live.Config{
 			Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: c,
-			Origin: f.origin, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: own,
+			Origin: f.origin, OriginAt: f.originAt, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: own,
 			KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6),
 				kafka.Metrics(own, "live")),
 		})

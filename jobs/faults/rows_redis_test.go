@@ -153,7 +153,7 @@ func outOfMemory(ctx context.Context, w *world, _ *env.Server, l *process) error
 	if err != nil {
 		return fmt.Errorf("used_memory of Redis: %w", err)
 	}
-	if err := w.redis.ConfigSet(ctx, "maxmemory", strconv.FormatInt(used+w.rng.Int64N(300_000), 10)).Err(); err != nil {
+	if err := w.redis.ConfigSet(ctx, "maxmemory", strconv.FormatInt(used-w.rng.Int64N(100_000), 10)).Err(); err != nil {
 		return fmt.Errorf("CONFIG SET maxmemory: %w", err)
 	}
 	if err := l.awaitLog(ctx, "OOM"); err != nil {
@@ -188,10 +188,7 @@ func failover(ctx context.Context, w *world) error {
 		return err
 	}
 	w.redisAddr = front.Addr()
-	return underLoad(func(ctx context.Context, w *world, l, _ *process) error {
-		if err := l.awaitLog(ctx, "live state opened"); err != nil {
-			return err
-		}
+	return underLoad(func(ctx context.Context, w *world, _, _ *process) error {
 		if err := w.awaitSome(ctx, 1000); err != nil {
 			return err
 		}

@@ -19,6 +19,10 @@ func underLoad(fault func(ctx context.Context, w *world, l, a *process) error) f
 			return err
 		}
 		f := w.flow(ctx, 40, 10*time.Millisecond)
+		if err := l.awaitLog(ctx, "live state opened"); err != nil { // who cannot start is started again by its supervisor
+			f.cancel()
+			return err
+		}
 		if err := fault(ctx, w, l, a); err != nil {
 			f.cancel()
 			return err

@@ -56,6 +56,10 @@ type Config struct {
 	// Origin tells where a partition's state has to start (OriginOf makes the answer from the floor).
 	// It is asked only when a fence is opened.
 	Origin func(ctx context.Context, partition int32) (Origin, error)
+	// OriginAt tells where a partition's state has to start when Kafka holds its records from offset on only, and so
+	// lacks what Origin asks for, or what the state has not taken in yet. Serving is degraded until a generation's cut
+	// covers the answer's base. Optional, and ok is false where nobody knows: then the partition halts.
+	OriginAt func(ctx context.Context, partition int32, offset int64) (origin Origin, ok bool, err error)
 	// Floor returns the least epoch that a retained generation still needs. It is polled and must
 	// answer at once.
 	Floor func() int64

@@ -34,6 +34,11 @@ func (o *owner) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if found && o.expired(fence, l) {
+		if found, err = o.leave(ctx, fence, l); err != nil {
+			return err
+		}
+	}
 	if !found {
 		if fence, raw, err = o.open(ctx, l); err != nil {
 			return err
@@ -42,6 +47,44 @@ func (o *owner) recover(ctx context.Context) error {
 	o.trimmer = trimmer{due: true}
 	o.fence, o.raw = fence, raw // even where it is refused, so that the lag is told
 	return o.check(fence, l)
+}
+
+// expired reports whether Kafka no longer holds what comes next.
+func (o *owner) expired(f redis.Fence, l Held) bool {
+	return f.TopicID == l.TopicID && f.Next < l.Start
+}
+
+// leave gives up a state that the log cannot continue, so that another one can be opened, if there is a place to open it at.
+// It reports whether the state is still there.
+func (o *owner) leave(ctx context.Context, f redis.Fence, l Held) (there bool, err error) {
+	if _, ok, err := o.origin(ctx, l); err != nil || !ok {
+		return true, err
+	}
+	o.r.metrics.roundTrips.Inc()
+	if _, err := o.r.store.Drop(ctx, o.keys, f.Incarnation); err != nil {
+		return true, err
+	}
+	o.r.cfg.Logger.Warn("live state cannot go on", "partition", o.partition, "at", f.Next, "kafka_holds_from", l.Start)
+	return false, nil
+}
+
+// origin returns where a new state starts: at the floor, or at what Kafka still holds; ok is false where that cannot be
+// told, and the origin then is the floor's.
+func (o *owner) origin(ctx context.Context, l Held) (origin Origin, ok bool, err error) {
+	if origin, err = o.r.cfg.Origin(ctx, o.partition); err != nil {
+		return Origin{}, false, fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
+	}
+	if origin.Offset >= l.Start || o.r.cfg.OriginAt == nil {
+		return origin, origin.Offset >= l.Start, nil
+	}
+	later, ok, err := o.r.cfg.OriginAt(ctx, o.partition, l.Start)
+	if err != nil {
+		return Origin{}, false, fmt.Errorf("find the origin of partition %d from offset %d on: %w", o.partition, l.Start, err)
+	}
+	if !ok {
+		return origin, false, nil
+	}
+	return later, true, nil
 }
 
 // check refuses a fence that the log cannot continue.
@@ -62,13 +105,13 @@ func (o *owner) check(f redis.Fence, l Held) error {
 	return nil
 }
 
-// open creates the fence of a new incarnation at the floor.
+// open creates the fence of a new incarnation at the floor, or at what Kafka still holds.
 func (o *owner) open(ctx context.Context, l Held) (redis.Fence, string, error) {
-	origin, err := o.r.cfg.Origin(ctx, o.partition)
+	origin, ok, err := o.origin(ctx, l)
 	if err != nil {
-		return redis.Fence{}, "", fmt.Errorf("find the origin of partition %d: %w", o.partition, err)
+		return redis.Fence{}, "", err
 	}
-	if origin.Offset < l.Start {
+	if !ok {
 		o.fence, o.raw = redis.Fence{Next: origin.Offset}, ""
 		return redis.Fence{}, "", haltf("partition %d: live state for the floor %d has to be filled from offset %d, but Kafka holds records from offset %d on only; "+
 			"raise the retention of topic %s and publish a generation whose cut lies behind that offset (`anabranch nightly`)%s",
