@@ -27,7 +27,7 @@
 //   - valid records + dead letters (by position) = records of the log;
 //   - what runs ends in order, within 25 s of SIGTERM.
 //
-// TestIntegrationVerifierNotices damages each of these on purpose and expects to be told.
+// Every run begins by damaging each of these on purpose and expects to be told (notices_test.go).
 //
 // # Crash points
 //

@@ -164,7 +164,7 @@ func (d *devHost) adopt(ctx context.Context) error {
 	if w.bucket, err = openBucket(ctx, w.bucketURL); err != nil {
 		return err
 	}
-	w.labels = time.Now().UTC().Truncate(time.Second).Add(-time.Hour) // the first is an hour later
+	w.labels = time.Now().UTC().Truncate(time.Millisecond).Add(-time.Hour) // the first is an hour later: after dev's own
 	if err := w.redial(); err != nil {
 		return err
 	}

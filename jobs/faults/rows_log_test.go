@@ -213,7 +213,7 @@ func expired(ctx context.Context, w *world) error {
 	if err := w.awaitLive(ctx, w.catalogue); err != nil {
 		return fmt.Errorf("%w; the stream's log ends:\n%s", err, stream.tail())
 	}
-	if err := w.checkServed(ctx, svc, mayBeDegraded); err != nil {
+	if err := w.checkServed(ctx, svc, mustBeDegraded); err != nil {
 		return err
 	}
 	for n := 3; n <= 4; n++ {

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -19,9 +20,9 @@ func underLoad(fault func(ctx context.Context, w *world, l, a *process) error) f
 			return err
 		}
 		f := w.flow(ctx, 40, 10*time.Millisecond)
-		if err := l.awaitLog(ctx, "live state opened"); err != nil { // who cannot start is started again by its supervisor
+		if err := w.awaitFences(ctx); err != nil { // who cannot start is started again by a supervisor
 			f.cancel()
-			return err
+			return fmt.Errorf("%w; the log of %s ends:\n%s", err, l.name, l.tail())
 		}
 		if err := fault(ctx, w, l, a); err != nil {
 			f.cancel()
@@ -32,6 +33,19 @@ func underLoad(fault func(ctx context.Context, w *world, l, a *process) error) f
 		}
 		return w.settle(ctx)
 	}
+}
+
+// awaitFences waits until live state is at work in every partition.
+func (w *world) awaitFences(ctx context.Context) error {
+	return await(ctx, "live state is at work", func() (bool, error) {
+		fences, err := w.fences(ctx, w.catalogue)
+		for _, f := range fences {
+			if f.Next == 0 {
+				return false, nil
+			}
+		}
+		return fences != nil, err
+	})
 }
 
 // afterwards is the frame of rows whose fault is in the data: what send produces, with marks in between.
