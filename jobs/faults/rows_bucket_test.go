@@ -71,7 +71,7 @@ type moody struct {
 // ServeHTTP implements http.Handler.
 func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
-	mood := m.rng.IntN(10)
+	mood := m.rng.IntN(16)
 	m.mu.Unlock()
 	if m.calm.Load() || r.Method != http.MethodPut && mood > 0 || mood > 3 {
 		m.inner.ServeHTTP(w, r)
@@ -125,7 +125,7 @@ func s3Moods(ctx context.Context, w *world) error {
 	if err := w.throughEndpoint("http://" + l.Addr().String()); err != nil {
 		return err
 	}
-	return underLoad(func(ctx context.Context, w *world, _, _ *process) error {
+	return underLoad(func(ctx context.Context, _ *world, _, _ *process) error {
 		// Every mood, more than once.
 		return await(ctx, "the gateway has said everything", func() (bool, error) {
 			for i := range m.said {
