@@ -22,6 +22,7 @@ import (
 //	SECONDS=300           how long the paced part lasts; 20 where it is not set
 //	USERS=4000            of the workload; 200,000 where it is not set. Fewer events need fewer users to reach states as full
 //	ITEMS=400             the same; 20,000 where it is not set
+//	BATCH=512             records of a commit at most; the runner's default where it is not set
 //	PROFILE=FILE          where the passes over a topic leave the CPU profile of this process: FILE.protobuf, FILE.json, …
 //
 // A pass starts with an empty Redis and ends when every fence is at the end of its partition. Redis writes no
@@ -60,6 +61,7 @@ type streamSetup struct {
 	log     *slog.Logger
 	work    workload
 	paced   time.Duration
+	batch   int    // 0: the runner's default
 	profile string // file name, "" for none
 	env     env.Config
 }
@@ -75,6 +77,11 @@ func runStream(ctx context.Context, out *report) error {
 	if err != nil {
 		return err
 	}
+	batch, err := numberOr("BATCH", 0)
+	if err != nil {
+		return err
+	}
+	s.batch = int(batch)
 	s.paced = time.Duration(seconds * float64(time.Second))
 	s.work = newWorkload(int(scale * streamEvents))
 	for variable, field := range map[string]*int{"USERS": &s.work.Users, "ITEMS": &s.work.Items} {

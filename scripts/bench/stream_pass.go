@@ -59,7 +59,7 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 		return err
 	}
 	params := s.work.params()
-	maps.Copy(params, map[string]any{"broker": b.name, "codec": p.contentType, "record_bytes": size / int64(s.work.Events), "cores": runtime.NumCPU()})
+	maps.Copy(params, map[string]any{"broker": b.name, "codec": p.contentType, "record_bytes": size / int64(s.work.Events), "cores": runtime.NumCPU(), "batch": s.batch})
 	if err := reportConsume(ctx, out, s, p, b, params); err != nil {
 		return err
 	}
@@ -86,9 +86,6 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 			return err
 		}
 		plain = append(plain, x)
-	}
-	if p.plain { // the keys that a pass leaves are those of the sample: once more, as the last pass was a plain one
-		s.log.Info("plain passes done")
 	}
 	last := fenced[len(fenced)-1]
 	limit, err := setLimit(ctx, server.Addr, last.sample, limitTime)
@@ -120,6 +117,8 @@ func reportPasses(out *report, p passes, params map[string]any, fenced, plain []
 		}
 	}
 	last := fenced[len(fenced)-1]
+	params = maps.Clone(params)
+	params["machine_share"] = round((best.cpu + best.cpuRedis + best.cpuBroker) / best.wall / float64(runtime.NumCPU()))
 	out.add("events_per_s_"+p.name, n/best.wall, "events/s", params)
 	out.add("blobs_per_s_"+p.name, best.rate(), "blobs/s", params)
 	out.add("blobs_per_commit_"+p.name, float64(best.blobs)/float64(best.scripts), "1", params)
@@ -212,7 +211,7 @@ func (t *stand) config(client goredis.UniversalClient) (live.Config, error) {
 		Seeds: []string{t.broker.addr}, Partitions: t.s.work.Partitions, Redis: client, Catalogue: c,
 		Origin: func(_ context.Context, p int32) (live.Origin, error) { return live.OriginOf(0, nil, p) },
 		Floor:  func() int64 { return 0 },
-		Clock:  time.Now, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clock:  time.Now, BatchRecords: t.s.batch, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, nil
 }
 

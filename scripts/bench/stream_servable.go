@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -81,7 +82,26 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 	done := make(chan error, 1)
 	go func() { done <- r.Run(runCtx) }()
 	clock := &producedAt{at: make([][]time.Time, s.work.Partitions)}
-	produced, memory, err := pace(ctx, producer, s, clock)
+	before, err := t.times()
+	if err != nil {
+		return err
+	}
+	var produced int64
+	var memory [2]float64
+	profile := ""
+	if s.profile != "" {
+		profile = s.profile + ".servable"
+	}
+	used, err := measureUse(func() error {
+		return t.profiled(profile, func() (err error) {
+			produced, memory, err = pace(ctx, producer, s, clock)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	after, err := t.times()
 	if err != nil {
 		return err
 	}
@@ -92,7 +112,11 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 	if err := <-done; err != nil {
 		return err
 	}
-	reportServable(out, s, b, clock, w.log, tile.Namespace(cfg.Catalogue), memory)
+	cores := func(cpu float64) float64 { return cpu / used.Wall }
+	reportServable(out, s, b, clock, w.log, tile.Namespace(cfg.Catalogue), memory, map[string]any{
+		"cores_runner_and_producer": round(cores(used.CPU)), "cores_redis": round(cores(after[0] - before[0])), "cores_broker": round(cores(after[1] - before[1])),
+		"commits": len(w.log),
+	})
 	return nil
 }
 
@@ -157,13 +181,14 @@ func awaitApplied(ctx context.Context, r *live.Runner, produced int64) error {
 	}
 }
 
-func reportServable(out *report, s *streamSetup, b *broker, clock *producedAt, log []commit, namespace string, memory [2]float64) {
+func reportServable(out *report, s *streamSetup, b *broker, clock *producedAt, log []commit, namespace string, memory [2]float64, used map[string]any) {
 	params := s.work.params()
 	delete(params, "events")
 	delete(params, "span_h")
 	maps.Copy(params, map[string]any{
 		"broker": b.name, "rate": pacedRate, "seconds": s.paced.Seconds(), "warm_s": pacedWarm.Seconds(), "codec": event.ContentTypeProtobuf,
 	})
+	maps.Copy(params, used)
 	var took []float64
 	began := time.Time{}
 	for p, at := range clock.at {
@@ -195,6 +220,9 @@ func reportServable(out *report, s *streamSetup, b *broker, clock *producedAt, l
 	out.add("servable_memory_third_mb", memory[0], "MB", params)
 	out.add("servable_memory_end_mb", memory[1], "MB", params)
 }
+
+// round keeps two digits after the point.
+func round(x float64) float64 { return math.Round(x*100) / 100 }
 
 // residentMB is the resident memory of this process, 0 where the system does not tell.
 func residentMB() float64 {
