@@ -28,7 +28,7 @@
 // up nobody and the waiting of some for Redis is the computing of others. A worker commits a batch
 // when it is full, or when the last one began Config.Linger ago: so batches grow with the load, and
 // an idle system answers at once. When too much waits, the loop stops polling; a partition that
-// holds half of that alone is not fetched for a while.
+// holds an eighth of that alone is not fetched for a while.
 //
 // Only the loop moves the client: a worker that has found its fence asks for it. A partition is
 // given away when its worker has ended the step that it is in, and told to end, workers end theirs

@@ -55,7 +55,7 @@ func (b *inbox) put(records []*kgo.Record, high int64, err error) {
 	size := sizeOf(records)
 	b.records, b.bytes = append(b.records, records...), b.bytes+size
 	b.queue.add(size)
-	if !b.throttle && b.bytes > b.queue.limit/2 {
+	if !b.throttle && b.bytes > b.queue.limit/8 {
 		b.throttle = true
 		b.fetch(false)
 	}
@@ -94,7 +94,7 @@ func (b *inbox) take(n, bytes int) (records []*kgo.Record, high int64) {
 		b.records = nil
 	}
 	b.shed(size)
-	if b.throttle && b.bytes < b.queue.limit/8 {
+	if b.throttle && b.bytes < b.queue.limit/32 {
 		b.throttle = false
 		b.fetch(true)
 	}
