@@ -22,12 +22,20 @@ type Codec struct {
 	enc  agg.Encoder
 	body []byte
 
+	plain []bool // by series: no tile of it names a text
+
 	asOf  int64   // of froms
 	froms []int64 // by series: see reach
 }
 
 // NewCodec returns a codec.
-func (p *Plan) NewCodec() *Codec { return &Codec{plan: p} }
+func (p *Plan) NewCodec() *Codec {
+	c := &Codec{plan: p, plain: make([]bool, len(p.Series))}
+	for i := range p.Series {
+		c.plain[i] = p.Series[i].By < 0 && !agg.HoldsTexts(p.Series[i].Monoid)
+	}
+	return c
+}
 
 // AppendState adds the encoding of a live state to dst: version, next offset, recent ids, texts, then
 // the buckets, each with its epoch and its length.

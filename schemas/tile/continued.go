@@ -208,9 +208,17 @@ func (s Series) since(from int64) Series {
 
 // continued writes a series as Codec.series does: its decoded tiles, then the encoded ones.
 func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
-	e, s, tail := &c.enc, x.Bucket[i], x.tails[i]
-	if tail.tiles == 0 {
+	e, s, tail := &c.enc, x.Bucket[i], &x.tails[i]
+	switch {
+	case tail.tiles == 0:
 		c.series(p, s)
+		return
+	case len(s) == 0 && c.plain[i]:
+		e.Uint(uint64(tail.tiles))
+		e.Int(tail.newest)
+		e.Uint(uint64(tail.newest - tail.oldest))
+		e.Uint(uint64(len(tail.body)))
+		e.Buf = append(e.Buf, tail.body...)
 		return
 	}
 	x.decoder.B = tail.body
@@ -231,7 +239,7 @@ func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
 		c.tiles(p, s)
 		e.Uint(uint64(s[0].Tile - tail.newest))
 	}
-	x.copyTiles(e, p, tail.tiles)
+	x.copyTiles(e, p, tail.tiles, c.plain[i])
 	e.Buf = insertLength(e.Buf, at)
 }
 
@@ -246,10 +254,10 @@ func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
 	e.Buf = insertLength(e.Buf, at)
 }
 
-// copyTiles copies the tiles that the decoder is at the first of.
-func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int) {
+// copyTiles copies the tiles that the decoder is at the first of. Those of a plain series name no texts.
+func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int, plain bool) {
 	d := &c.decoder
-	if p.By < 0 && !agg.HoldsTexts(p.Monoid) {
+	if plain {
 		e.Buf = append(e.Buf, d.B...)
 		return
 	}
