@@ -129,6 +129,11 @@ func play(t *testing.T, s *suite, r row, seed uint64) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
+	if !s.kafka.Running() { // a row that is red may have left it so
+		if err := s.kafka.Start(ctx); err != nil {
+			return err
+		}
+	}
 	w, err := newWorld(ctx, s, r.n, seed, dir)
 	if err != nil {
 		return err

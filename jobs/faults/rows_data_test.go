@@ -226,7 +226,8 @@ func hotItem(ctx context.Context, w *world) error {
 }
 
 // clocks sends events of producers whose clocks are a year ahead and a year behind, while everybody else's are right, and
-// lets the processes' clocks jump as well, each alone.
+// lets the processes' clocks jump as well, each alone. The broker's own clock has no say: topics keep the producers' times
+// (EnsureTopics refuses others), and retention is not by time here.
 func clocks(ctx context.Context, w *world) error {
 	// By default a broker refuses timestamps from the future: then nothing would be acknowledged.
 	if err := w.createTopics(ctx, map[string]string{"message.timestamp.after.max.ms": "9223372036854775807"}); err != nil {

@@ -91,7 +91,8 @@ func (w *world) onAnew(ctx context.Context, s *shop) error {
 }
 
 // grown adds a partition to the events topic, as an operator may who wants more parallelism: keys would then go elsewhere than
-// their history. Commands have to refuse, and to say how it is done.
+// their history. Commands have to refuse, and to say how it is done. Those that run on meanwhile take the records of users who
+// went elsewhere for invalid (event.ReasonPartition), which makes them dead letters; this row does not play that.
 func grown(ctx context.Context, w *world) error {
 	if _, err := w.ownRedis(ctx); err != nil {
 		return err
