@@ -165,6 +165,8 @@ func (o *owner) load(ctx context.Context, suffixes []string) ([][]byte, error) {
 			missing, keys = append(missing, i), append(keys, prefix+suffix)
 		}
 	}
+	o.r.metrics.hits.Add(float64(len(suffixes) - len(missing)))
+	o.r.metrics.misses.Add(float64(len(missing)))
 	if len(missing) == 0 {
 		return o.states, nil
 	}

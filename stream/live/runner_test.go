@@ -35,6 +35,9 @@ func TestRunnerAppliesEverything(t *testing.T) {
 	if got := metric(t, r, "dead_letters_total", "malformed") + metric(t, r, "dead_letters_total", "required"); got != 2 {
 		t.Errorf("%v dead letters were counted, want 2", got)
 	}
+	if hits, misses := metric(t, r, "cache_hits_total", ""), metric(t, r, "cache_misses_total", ""); hits == 0 || misses != 7+3*6+3 { // users, and in each partition six items and the global one
+		t.Errorf("the cache had %v states and lacked %v; want some, and each state once", hits, misses)
+	}
 	stop()
 	s.checkLagIsShown()
 }

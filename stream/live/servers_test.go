@@ -374,7 +374,7 @@ func metric(t testing.TB, r *Runner, name, label string) float64 {
 			continue
 		}
 		for _, m := range family.GetMetric() {
-			if m.GetLabel()[0].GetValue() == label {
+			if labels := m.GetLabel(); len(labels) == 0 && label == "" || len(labels) > 0 && labels[0].GetValue() == label {
 				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
