@@ -15,7 +15,7 @@ import (
 
 // DefaultMemory is what Compute uses, in bytes, if Options name nothing else. The texts of all item ids, types and
 // categories come on top.
-const DefaultMemory = 768 << 20
+const DefaultMemory = 512 << 20
 
 // sizes are the sizes of everything whose number of rows is bounded by the memory that may be used.
 type sizes struct {
