@@ -26,6 +26,8 @@ func TestIntegrationRunner(t *testing.T) {
 		"halts":                    TestHalts,
 		"origin gone":              TestOriginGone,
 		"an event is soon counted": TestFreshness,
+		"a slow partition":         TestSlowPartitionHoldsUpNobody,
+		"ending":                   TestStopEndsSteps,
 	} {
 		t.Run(name, test)
 	}
