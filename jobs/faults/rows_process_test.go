@@ -61,7 +61,7 @@ func deaths(w *world, role string, points []string) []childConfig {
 		switch point {
 		case beforeOpen, afterOpen:
 			c.CrashAt = 1
-		case commitSent, commitDone:
+		case commitSent, commitDone, afterLoad: // once the states are in its cache, a process loads no more
 			c.CrashAt = 1 + w.rng.IntN(2)
 		}
 		if role == roleArchive {
