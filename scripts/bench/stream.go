@@ -29,7 +29,9 @@ import (
 // append-only file here: it is at its fastest, which makes the ratios harder. What is compared is compared on blobs,
 // the absolute states that a commit stores, since records of one user or item in one batch share a blob.
 //
-// The broker is kfake in a process of its own, or Apache Kafka.
+// The broker is kfake in a process of its own, or Apache Kafka. The parameter machine_share says which part of the
+// machine's cores runner, Redis and broker got together: where that is far from 1 somebody else was at work, and rates and
+// ratios say little, CPU seconds still something.
 
 // streamEvents is scale 1.
 const streamEvents = 10_000_000

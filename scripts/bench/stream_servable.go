@@ -27,7 +27,7 @@ const pacedRate = 20_000
 // pacedWarm is what is not judged: until caches, connections and the group have come up.
 const pacedWarm = 3 * time.Second
 
-// clockOf notes when each offset of a partition was handed to the producer.
+// producedAt notes when each offset of a partition was handed to the producer.
 type producedAt struct {
 	mu sync.Mutex
 	at [][]time.Time // by partition, offset
