@@ -3,6 +3,8 @@ package sim_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,27 +66,37 @@ func (m mutant) apply(t *testing.T) []byte {
 // build returns a simulator of a product with the bug.
 func (m mutant) build(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	broken, overlay, bin := filepath.Join(dir, "broken"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "sim")
-	original, err := filepath.Abs(filepath.Join(root, m.file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {original: broken}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{broken: m.apply(t), overlay: replaced} {
-		if err := os.WriteFile(name, data, 0o666); err != nil {
+	bin := filepath.Join(t.TempDir(), "sim")
+	build(t, map[string][]byte{m.file: m.apply(t)}, "-ldflags=-s -w", "-o", bin, "./scripts/sim")
+	return bin
+}
+
+// build runs go build with files of the product (paths from its root) replaced.
+func build(t *testing.T, files map[string][]byte, args ...string) {
+	t.Helper()
+	dir, replace := t.TempDir(), map[string]string{}
+	for name, data := range files {
+		original, err := filepath.Abs(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[original] = filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
+		if err := os.WriteFile(replace[original], data, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-overlay", overlay, "-o", bin, "./scripts/sim")
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-overlay", filepath.Join(dir, "overlay.json")}, args...)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return bin
 }
 
 var failedSeed = regexp.MustCompile(`seed (\d+) fails`)
@@ -117,5 +129,32 @@ func TestMutants(t *testing.T) {
 			}
 			m.catch(t)
 		})
+	}
+}
+
+// TestMutantsCompile builds the packages with all bugs at once, or in as few rounds as their texts allow, so that a change of the product that a bug
+// no longer fits is noticed here and not by the long test.
+func TestMutantsCompile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles packages; run without -short")
+	}
+	for rest, round := readMutants(t), 1; len(rest) > 0; round++ {
+		var later []mutant
+		files, packages := map[string][]byte{}, map[string]bool{}
+		for _, m := range rest {
+			src, seen := files[m.file]
+			if !seen {
+				src = m.apply(t)
+			} else if bytes.Count(src, []byte(m.old)) == 1 {
+				src = bytes.Replace(src, []byte(m.old), []byte(m.new), 1)
+			} else {
+				later = append(later, m)
+				continue
+			}
+			files[m.file], packages["./"+filepath.Dir(m.file)] = src, true
+		}
+		t.Logf("round %d: %d bugs in %d files", round, len(rest)-len(later), len(files))
+		build(t, files, slices.Sorted(maps.Keys(packages))...)
+		rest = later
 	}
 }
