@@ -98,16 +98,9 @@ func (w *itemWorker) itemRows(rank uint32, rows []int32, last bool) error {
 	id := w.id(rank)
 	w.daily.add(w.chunk.rows, rows, id, last)
 	if e.views {
-		before, err := w.load(rank, id)
-		if err != nil {
-			return err
-		}
-		if err := continueView(w.view, before, w.chunk.rows, rows); err != nil {
-			return err
-		}
-		turn := tile.TurnOf(id)
-		w.kernel.update(w.view.Bucket, turn, w.chunk.rows, rows)
-		if w.value, err = w.codec.AppendContinued(w.value[:0], w.view, turn.Horizon(e.o.AsOf)); err != nil {
+		if err := w.update(rank, id, rows); err != nil && e.previous != nil {
+			return blame(e.previous.Items, id, err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -118,6 +111,21 @@ func (w *itemWorker) itemRows(rank uint32, rows []int32, last bool) error {
 		return w.out.views.Add(id, w.value)
 	}
 	return nil
+}
+
+// update makes the view of the item from the one before and the rows.
+func (w *itemWorker) update(rank uint32, id []byte, rows []int32) error {
+	before, err := w.load(rank, id)
+	if err != nil {
+		return err
+	}
+	if err := continueView(w.view, before, w.chunk.rows, rows); err != nil {
+		return err
+	}
+	turn := tile.TurnOf(id)
+	w.kernel.update(w.view.Bucket, turn, w.chunk.rows, rows)
+	w.value, err = w.codec.AppendContinued(w.value[:0], w.view, turn.Horizon(w.engine.o.AsOf))
+	return err
 }
 
 func (w *itemWorker) emitCarried(rank uint32) error {
@@ -132,7 +140,7 @@ func (w *itemWorker) emitCarried(rank uint32) error {
 // load returns the view of an item: of an earlier chunk, of the previous generation, or none.
 func (w *itemWorker) load(rank uint32, id []byte) (view []byte, err error) {
 	if view = w.carried[rank]; view == nil && w.engine.previous != nil {
-		view, _, err = w.engine.previous.Items.Get(id)
+		view, err = w.engine.previous.item(id)
 	}
 	return view, err
 }

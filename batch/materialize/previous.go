@@ -66,9 +66,10 @@ func (p *Previous) check() error {
 	return nil
 }
 
-// user returns what is stored of a user: nil for nothing.
+// user returns what is stored of a user: nil for nothing. Views are large and not verified here: the merge reads every row of
+// the table they are from, verified, before a table made of them is closed (engine.mergeInto).
 func (p *Previous) user(id []byte) (value, recent []byte, err error) {
-	value, _, err = p.Users.Get(id)
+	value, _, err = p.Users.Peek(id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("previous generation: %w", err)
 	}
@@ -77,6 +78,23 @@ func (p *Previous) user(id []byte) (value, recent []byte, err error) {
 		return nil, nil, fmt.Errorf("previous generation: %w", err)
 	}
 	return value, recent, nil
+}
+
+// blame returns why a member's view could not be continued: the damage of its row, where that is the reason.
+func blame(table *sorted.Reader, id []byte, err error) error {
+	if _, _, damage := table.Get(id); damage != nil {
+		return fmt.Errorf("previous generation: %w", damage)
+	}
+	return err
+}
+
+// item returns the view that is stored of an item, nil for none; it is not verified either.
+func (p *Previous) item(id []byte) ([]byte, error) {
+	view, _, err := p.Items.Peek(id)
+	if err != nil {
+		return nil, fmt.Errorf("previous generation: %w", err)
+	}
+	return view, nil
 }
 
 // global returns the view of the whole.

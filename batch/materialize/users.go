@@ -105,6 +105,14 @@ func (w *userWorker) chunkUsers(last bool) error {
 
 // userRows adds a user's rows to what is known of them.
 func (w *userWorker) userRows(id []byte, rows []int32, last bool) error {
+	err := w.addRows(id, rows, last)
+	if err != nil && w.engine.previous != nil {
+		return blame(w.engine.previous.Users, id, err)
+	}
+	return err
+}
+
+func (w *userWorker) addRows(id []byte, rows []int32, last bool) error {
 	e := w.engine
 	state, err := w.load(id)
 	if err != nil {

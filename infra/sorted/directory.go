@@ -54,7 +54,7 @@ func appendDirectory(b []byte, offset int64, hashes []uint64, places []uint32) [
 
 // find returns the row of key in the segment. probes counts the rows that were read, of which all but
 // the last had the fingerprint by chance.
-func (r *Reader) find(s *segment, key []byte) (value []byte, found bool, probes int, err error) {
+func (r *Reader) find(s *segment, key []byte, t trust) (value []byte, found bool, probes int, err error) {
 	hash := hashKey(key)
 	print := fingerprint(hash)
 	dir := s.directory()
@@ -74,7 +74,7 @@ func (r *Reader) find(s *segment, key []byte) (value []byte, found bool, probes 
 				continue
 			}
 			probes++
-			row, err := r.row(s, s.offset+int64(place))
+			row, err := r.row(s, s.offset+int64(place), t)
 			if err != nil {
 				return nil, false, probes, err
 			}

@@ -26,7 +26,7 @@ func TestFilter(t *testing.T) {
 	positives := 0
 	for i := range absent {
 		key := fmt.Appendf(nil, "user-%08d.%d", i%(2*rows), i)
-		_, found, probes, err := r.find(r.segmentOf(key), key)
+		_, found, probes, err := r.find(r.segmentOf(key), key, verified)
 		if found || err != nil {
 			t.Fatal(found, err)
 		}

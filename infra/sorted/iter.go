@@ -71,7 +71,7 @@ func (it *Iter) Next() bool {
 func (it *Iter) read() (err error) {
 	defer it.r.guard(debug.SetPanicOnFault(true), &err)
 	s := &it.r.segments[it.segment]
-	if it.row, err = it.r.row(s, it.offset); err != nil {
+	if it.row, err = it.r.row(s, it.offset, verified); err != nil {
 		return err
 	}
 	it.rows++

@@ -124,12 +124,30 @@ func (r *Reader) Bytes() int64 { return int64(len(r.data)) }
 // Get returns the value of key. It shares the table's memory: it is valid until Close and must not be
 // changed. It does not allocate.
 func (r *Reader) Get(key []byte) (value []byte, found bool, err error) {
+	return r.get(key, verified)
+}
+
+// Peek is Get without a look at the checksum of the row: the value may be damaged. It is for who reads the whole table
+// by Iter before using anything that was made of the value, so that the row is verified once and not twice.
+func (r *Reader) Peek(key []byte) (value []byte, found bool, err error) {
+	return r.get(key, unverified)
+}
+
+// trust says whether rows are verified while they are read.
+type trust bool
+
+const (
+	verified   trust = false
+	unverified trust = true
+)
+
+func (r *Reader) get(key []byte, t trust) (value []byte, found bool, err error) {
 	defer r.guard(debug.SetPanicOnFault(true), &err)
 	s := r.segmentOf(key)
 	if s == nil {
 		return nil, false, nil
 	}
-	value, found, _, err = r.find(s, key)
+	value, found, _, err = r.find(s, key, t)
 	return value, found, err
 }
 

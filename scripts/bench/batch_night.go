@@ -12,7 +12,7 @@ import (
 )
 
 // nightRounds is how often a night and its copying are measured; the least CPU counts.
-const nightRounds = 3
+const nightRounds = 9
 
 // nightParams are an archive of some days with the same rows, users and items a day whatever their number.
 func nightParams(days int) rawgen.Params {
