@@ -38,7 +38,8 @@ type World struct {
 	Partitions int32
 	ObjectRows int // rows of an archive object at most
 
-	Log      []Logged // valid records in the order in which batch reads a user's
+	Labels   []time.Time // of the marks so far, by the epoch that each closed
+	Log      []Logged    // valid records in the order in which batch reads a user's
 	Rejected int64
 
 	epoch     int64
@@ -165,6 +166,7 @@ func (w *World) Mark(label time.Time) (model.Mark, model.Cut) {
 	_, err := w.Bucket.PutJSONIfAbsent(ctx, model.IndexKey(w.epoch), x)
 	w.check(err)
 	w.epoch++
+	w.Labels = append(w.Labels, label)
 	m := model.Mark{N: w.epoch, Label: label.UTC(), Start: label.Add(time.Minute).UTC()}
 	_, err = w.Bucket.PutJSONIfAbsent(ctx, model.MarkKey(m.N), m)
 	w.check(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/schemas/model"
@@ -34,7 +35,7 @@ func Archived(ctx context.Context, b *bucket.Bucket) (Source, error) {
 		if err := x.CheckChain(from, to); err != nil {
 			return Source{}, fmt.Errorf("raw archive: %w; restore the object or its entry in %s", err, o.Key)
 		}
-		if err := s.addEpoch(x, 0); err != nil {
+		if err := s.addEpoch(x, time.UnixMilli(0)); err != nil {
 			return Source{}, err
 		}
 		from = to

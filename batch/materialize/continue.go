@@ -20,16 +20,17 @@ func continueView(v *tile.Continued, view []byte, c *spill.Columns, rows []int32
 
 // pruner drops tiles that no window reaches any more from encoded views of the previous generation.
 type pruner struct {
-	plan         *tile.Plan
-	codec        *tile.Codec
-	before, asOf int64 // as of when the previous generation is, and this one
-	view         *tile.Continued
-	buf          []byte
+	plan   *tile.Plan
+	codec  *tile.Codec
+	engine *engine
+	before int64 // as of when the previous generation is
+	view   *tile.Continued
+	buf    []byte
 }
 
 // newPruner returns one that is not used where the engine continues nothing.
 func (e *engine) newPruner(p *tile.Plan) *pruner {
-	x := &pruner{plan: p, codec: p.NewCodec(), asOf: e.o.AsOf, view: p.NewContinued()}
+	x := &pruner{plan: p, codec: p.NewCodec(), engine: e, view: p.NewContinued()}
 	if e.previous != nil {
 		x.before = e.previous.Inputs.AsOf.UnixMilli()
 	}
@@ -37,10 +38,10 @@ func (e *engine) newPruner(p *tile.Plan) *pruner {
 }
 
 // prune returns the view of a member, or the view itself where nothing has to go: most often because its horizon is
-// still that of the night before.
-func (p *pruner) prune(id, view []byte) ([]byte, error) {
+// still that of the night before. Label is that of the latest epoch of the night in which an event of the member counted.
+func (p *pruner) prune(id, view []byte, label int64) ([]byte, error) {
 	turn := tile.TurnOf(id)
-	horizon := turn.Horizon(p.asOf)
+	horizon := p.engine.horizon(turn, label)
 	if turn.Horizon(p.before) == horizon {
 		return view, nil
 	}

@@ -32,6 +32,11 @@ func (d *dictionary) add(hash uint64, text []byte) (uint32, string) {
 	return n, d.texts[n]
 }
 
+// find returns the number of a text that has been added. Call it when nothing is added any more.
+func (d *dictionary) find(hash uint64, text []byte) (n uint32, found bool) {
+	return d.table.find(hash, func(n uint32) bool { return d.texts[n] == string(text) })
+}
+
 // keep copies a text into memory that is shared by many and never changes.
 func (d *dictionary) keep(text []byte) string {
 	if len(text) == 0 {

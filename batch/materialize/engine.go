@@ -50,8 +50,8 @@ type engine struct {
 	sizes     sizes
 	scratch   *spill.Scratch
 	sides     [sides]side
-	duplicate bitmap // by ordinal
-	known     bitmap // by item number: whether any event counted
+	duplicate bitmap  // by ordinal
+	known     touched // by item number
 	counts    Counts
 
 	views    bool // make views, not only rows of the warehouse
@@ -122,7 +122,7 @@ func newEngine(p plans, o Options, files []File) *engine {
 // finishReading fixes what follows from the complete dictionaries.
 func (e *engine) finishReading() {
 	e.rank, e.byRank = e.items.ranks()
-	e.known = newBitmap(int64(len(e.items.texts)))
+	e.known = make(touched, len(e.items.texts))
 	rank, _ := e.kinds.ranks()
 	for n, text := range e.kinds.texts {
 		e.types = append(e.types, kindFacts{

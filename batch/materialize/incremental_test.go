@@ -142,7 +142,7 @@ func TestContinuedEqualsRecomputed(t *testing.T) {
 				}
 				log := oracle.Distinct(records(w.World))
 				for entity := range viewFiles {
-					compareBytes(t, w.catalogue, entity, full, log, w.at.UnixMilli())
+					compareBytes(t, w.World, w.catalogue, entity, full, log, w.at.UnixMilli())
 					compareViewAt(t, w.catalogue, entity, full, log, w.at.UnixMilli())
 				}
 			}
@@ -152,7 +152,7 @@ func TestContinuedEqualsRecomputed(t *testing.T) {
 
 // compareBytes makes every view row by row, in the order of the archive, with tile.Plan.UpdateSince: it is the
 // same, byte for byte.
-func compareBytes(t *testing.T, c feature.Catalogue, entity feature.Entity, r *materialize.Result, log []oracle.Record, asOf int64) {
+func compareBytes(t *testing.T, w *batchtest.World, c feature.Catalogue, entity feature.Entity, r *materialize.Result, log []oracle.Record, asOf int64) {
 	t.Helper()
 	plan, err := tile.Compile(c, entity)
 	if err != nil {
@@ -166,9 +166,11 @@ func compareBytes(t *testing.T, c feature.Catalogue, entity feature.Entity, r *m
 	for i, id := range keys {
 		b := plan.NewBucket()
 		var row tile.Row
-		for _, x := range oracle.Of(entity, id, log) {
+		of := oracle.Of(entity, id, log)
+		horizon := horizonOf(w, entity, id, of, asOf)
+		for _, x := range of {
 			plan.Fill(&row, &x.Event, x.Seq)
-			plan.UpdateSince(b, &row, turnOf(entity, id).Horizon(asOf))
+			plan.UpdateSince(b, &row, horizon)
 		}
 		got := values[i]
 		if entity == feature.User {
@@ -180,6 +182,15 @@ func compareBytes(t *testing.T, c feature.Catalogue, entity feature.Entity, r *m
 			t.Errorf("the view of %s %s is\n%x, by UpdateSince it is\n%x", entity, id, got, want)
 		}
 	}
+}
+
+// horizonOf returns as of when the view of a member with these events is pruned.
+func horizonOf(w *batchtest.World, e feature.Entity, id string, of []oracle.Record, asOf int64) int64 {
+	horizon := turnOf(e, id).Horizon(asOf)
+	if last := len(of) - 1; last >= 0 && of[last].Epoch >= 0 {
+		horizon = max(horizon, w.Labels[of[last].Epoch].UnixMilli())
+	}
+	return horizon
 }
 
 func turnOf(e feature.Entity, id string) tile.Turn {

@@ -124,7 +124,7 @@ func (w *itemWorker) update(rank uint32, id []byte, rows []int32) error {
 	}
 	turn := tile.TurnOf(id)
 	w.kernel.update(w.view.Bucket, turn, w.chunk.rows, rows)
-	w.value, err = w.codec.AppendContinued(w.value[:0], w.view, turn.Horizon(w.engine.o.AsOf))
+	w.value, err = w.codec.AppendContinued(w.value[:0], w.view, w.engine.horizon(turn, w.engine.known.label(w.engine.byRank[rank])))
 	return err
 }
 

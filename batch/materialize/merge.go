@@ -81,7 +81,7 @@ func (e *engine) writeUsers(runs []*run) (artifact.Local, error) {
 			return nil, err
 		}
 		if r.source >= new {
-			if view, err = p.prune(r.key, view); err != nil {
+			if view, err = p.prune(r.key, view, longAgo); err != nil {
 				return nil, err
 			}
 			buf = artifact.AppendUser(buf[:0], view, nil)
@@ -137,7 +137,8 @@ func (e *engine) writeItems(runs []*run) (artifact.Local, error) {
 		case r.source == len(from)-1:
 			return empty, nil
 		}
-		return p.prune(r.key, r.value)
+		n, _ := e.items.find(hashText(r.key), r.key) // loadPrevious has added it
+		return p.prune(r.key, r.value, e.known.label(n))
 	})
 }
 

@@ -138,7 +138,7 @@ func (e *engine) loadPrevious() error {
 // items are known.
 func (e *engine) rankPrevious() {
 	for i, n := range e.previousRank {
-		e.known.add(int64(n))
+		e.known.note(int64(n), longAgo)
 		e.previousRank[i] = e.rank[n]
 	}
 }

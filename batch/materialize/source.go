@@ -27,6 +27,7 @@ type File struct {
 	Partition int32
 	First     int64 // offsets [First, End); for imports both are 0 and rows are not checked against them
 	End       int64
+	Label     int64 // Unix ms: label of the mark that closed the epoch; 0 for imports
 	Date      int32 // days since 1970-01-01 of the warehouse partition
 	Import    int   // ordinal of the imported file by hash, or -1
 }
@@ -68,14 +69,14 @@ func Discover(ctx context.Context, b *bucket.Bucket, t Target) (Source, error) {
 	}
 	from := model.Cut{}
 	for epoch := range t.N {
-		x, date, err := readEpoch(ctx, b, t, epoch)
+		x, label, err := readEpoch(ctx, b, t, epoch)
 		if err != nil {
 			return Source{}, err
 		}
 		if err := x.CheckChain(from, x.End); err != nil {
 			return Source{}, fmt.Errorf("raw archive: %w; restore the object or its entry in %s", err, model.IndexKey(epoch))
 		}
-		if err := s.addEpoch(x, date); err != nil {
+		if err := s.addEpoch(x, label); err != nil {
 			return Source{}, err
 		}
 		from = x.End
@@ -90,30 +91,30 @@ func Discover(ctx context.Context, b *bucket.Bucket, t Target) (Source, error) {
 	return s, nil
 }
 
-// readEpoch reads the index of an epoch, complete, and the date of the mark that closed it.
-func readEpoch(ctx context.Context, b *bucket.Bucket, t Target, epoch int64) (x model.Index, date int32, err error) {
+// readEpoch reads the index of an epoch, complete, and the label of the mark that closed it.
+func readEpoch(ctx context.Context, b *bucket.Bucket, t Target, epoch int64) (x model.Index, label time.Time, err error) {
 	var mark model.Mark
 	if _, err := b.GetJSON(ctx, model.MarkKey(epoch+1), &mark); err != nil {
-		return x, 0, fmt.Errorf("epoch %d: the mark that closes it: %w", epoch, err)
+		return x, label, fmt.Errorf("epoch %d: the mark that closes it: %w", epoch, err)
 	}
 	if _, err := b.GetJSON(ctx, model.IndexKey(epoch), &x); err != nil {
 		if errors.Is(err, bucket.ErrNotExist) {
-			return x, 0, api.Errorf(api.Unavailable, "epoch %d has no index yet (%s): is `anabranch archive` running? %w", epoch, model.IndexKey(epoch), err)
+			return x, label, api.Errorf(api.Unavailable, "epoch %d has no index yet (%s): is `anabranch archive` running? %w", epoch, model.IndexKey(epoch), err)
 		}
-		return x, 0, fmt.Errorf("epoch %d: %w", epoch, err)
+		return x, label, fmt.Errorf("epoch %d: %w", epoch, err)
 	}
 	if x.Epoch != epoch || x.TopicID != t.TopicID {
-		return x, 0, fmt.Errorf("epoch %d: %s is of epoch %d and topic %s, expected topic %s: the topic was created anew, or the index is damaged",
+		return x, label, fmt.Errorf("epoch %d: %s is of epoch %d and topic %s, expected topic %s: the topic was created anew, or the index is damaged",
 			epoch, model.IndexKey(epoch), x.Epoch, x.TopicID, t.TopicID)
 	}
 	if epoch == t.N-1 {
 		for p := range t.Cut {
 			if _, reached := x.End[p]; !reached {
-				return x, 0, api.Errorf(api.Unavailable, "the archive has not reached mark %d in partition %d yet: try again in a moment", t.N, p)
+				return x, label, api.Errorf(api.Unavailable, "the archive has not reached mark %d in partition %d yet: try again in a moment", t.N, p)
 			}
 		}
 	}
-	return x, dayOf(mark.Label.Add(-time.Nanosecond)), nil
+	return x, mark.Label, nil
 }
 
 func dayOf(t time.Time) int32 { return dayOfMillis(t.UnixMilli()) }
@@ -123,7 +124,7 @@ const dayMillis = 86_400_000
 // dayOfMillis returns the UTC day of an instant since 1970-01-02 or a bit earlier.
 func dayOfMillis(ms int64) int32 { return int32(tile.Start(ms, dayMillis) / dayMillis) }
 
-func (s *Source) addEpoch(x model.Index, date int32) error {
+func (s *Source) addEpoch(x model.Index, label time.Time) error {
 	sum, err := bucket.EncodeJSON(struct {
 		Objects []model.Object
 		End     model.Cut
@@ -135,7 +136,8 @@ func (s *Source) addEpoch(x model.Index, date int32) error {
 	for _, o := range x.Objects {
 		s.Files = append(s.Files, File{
 			Key: o.Key, Bytes: o.Bytes, SHA256: o.SHA256, Rows: o.Rows,
-			Topic: x.TopicID, Epoch: x.Epoch, Partition: o.Partition, First: o.First, End: o.End, Date: date, Import: -1,
+			Topic: x.TopicID, Epoch: x.Epoch, Partition: o.Partition, First: o.First, End: o.End,
+			Label: label.UnixMilli(), Date: dayOf(label.Add(-time.Nanosecond)), Import: -1,
 		})
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestPruningIsStaggered(t *testing.T) {
 			if night%8 == 0 {
 				log := oracle.Distinct(records(w.World))
 				for entity := range viewFiles {
-					compareBytes(t, w.catalogue, entity, full, log, o.AsOf)
+					compareBytes(t, w.World, w.catalogue, entity, full, log, o.AsOf)
 					compareViewAt(t, w.catalogue, entity, full, log, o.AsOf)
 				}
 			}

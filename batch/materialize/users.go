@@ -121,7 +121,7 @@ func (w *userWorker) addRows(id []byte, rows []int32, last bool) error {
 	w.dropDuplicates(rows)
 	w.daily.add(w.chunk.rows, w.kept, id, last)
 	for _, r := range w.kept {
-		e.known.add(w.chunk.rows.Ints[colItem][r])
+		e.known.note(w.chunk.rows.Ints[colItem][r], e.files[w.chunk.rows.Ints[colFile][r]].Label)
 	}
 	if !e.views && last {
 		return nil
@@ -146,7 +146,8 @@ func (w *userWorker) update(id []byte, state *userState) (err error) {
 		return err
 	}
 	w.kernel.update(w.view.Bucket, turn, c, w.kept)
-	if w.encoded, err = w.codec.AppendContinued(w.encoded[:0], w.view, turn.Horizon(w.engine.o.AsOf)); err != nil {
+	horizon := w.engine.horizon(turn, w.engine.latest(c, w.kept))
+	if w.encoded, err = w.codec.AppendContinued(w.encoded[:0], w.view, horizon); err != nil {
 		return err
 	}
 	touched, err := w.history.build(state.touched, state.history, c, w.kept)

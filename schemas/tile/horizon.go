@@ -10,7 +10,7 @@ import (
 // view loses day tiles every night. Rewriting all of them without a new event took .41 s of CPU, where the work of a
 // night is about 1.2 s; an eighth of them takes .10 s (make bench SUITE=batch, night365_prune_s), for views that
 // hold up to eight days of tiles more.
-const Turns = 8
+const Turns = 16
 
 // Turn says on which of every Turns days the view of a member is pruned.
 type Turn int
