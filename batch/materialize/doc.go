@@ -37,9 +37,10 @@
 //
 // With Options.Previous only the epochs since an earlier generation's cut are read. Entities that occur in
 // them continue from their stored view, of which only the tiles that new events are of, and later ones, are decoded
-// (tile.Continued); all others are copied, but for the tiles that have to go (tile.Codec.AppendPruned). Those of an eighth
-// of the members go in a night: a view is pruned as of the last day that was its member's turn (tile.Turn.Horizon),
-// whether it is copied, continued or made from the start.
+// (tile.Continued); all others are copied, but for the tiles that have to go (tile.Codec.AppendPruned). A view is
+// pruned as of its horizon: the label of the latest epoch in which an event of its member counted, or the last day that was
+// its turn (tile.Turn.Horizon), a sixteenth of the members a day, if that is later. So who is touched has short views, who is not costs little,
+// and the horizon is the same whether the view is copied, continued or made from the start.
 // Of a training row the entries that events touch are made; the tables' merge puts them among the others. Entries name
 // items by their rank, which shifts when items are added: copying renumbers them.
 // Continues is the rule for when this is possible. A warehouse partition that needs epochs from before that cut is

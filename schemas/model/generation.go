@@ -46,7 +46,7 @@ type Inputs struct {
 	CutN  int64     `json:"cut_n"`
 	Label time.Time `json:"label"`
 
-	// AsOf is the earlier of label and mark start. Views are pruned as of it, or of up to eight days before it: tiles that no window
+	// AsOf is the earlier of label and mark start. Views are pruned as of it, or of up to sixteen days before it: tiles that no window
 	// read then or later reaches are not in them. So a generation answers reads at or after AsOf exactly;
 	// an earlier one would miss events, and whoever asks for it has to be told.
 	AsOf time.Time `json:"as_of"`
@@ -63,8 +63,9 @@ type Inputs struct {
 	Weights    Weights     `json:"weights"`
 }
 
-// Format numbers the layout of a generation's files. Format 1 kept views in Arrow files.
-const Format = 2
+// Format numbers the layout of a generation's files, and what of history they keep. Format 1 kept views in Arrow files; views of
+// format 2 were all pruned as of the night.
+const Format = 3
 
 // IndexRef names the version of an epoch's index that was read, and a checksum over its objects.
 type IndexRef struct {
