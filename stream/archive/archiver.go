@@ -219,12 +219,13 @@ func (a *Archiver) advance(ctx context.Context, p *partition, records []*kgo.Rec
 func (a *Archiver) write(ctx context.Context, p *partition, f file) error {
 	what := fmt.Sprintf("archive [%d,%d) of epoch %d of %s/%d", f.first, f.end, f.epoch, a.cfg.Topic, f.partition)
 	return a.persist(ctx, what, func() error {
-		end, put, err := a.store.write(ctx, f)
+		end, wrote, err := a.store.write(ctx, f)
 		if err != nil {
 			return err
 		}
 		p.written(end)
-		a.wrote(f, put)
+		p.reuse(f)
+		a.wrote(wrote)
 		return nil
 	})
 }

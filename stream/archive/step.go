@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/rawparquet"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/model"
 )
@@ -43,19 +44,11 @@ type partition struct {
 
 	counter     model.Counter
 	first, next int64
-	rows        []event.Raw
+	rows        *rawparquet.Writer // of [first, next); nil before the first one
+	rejected    int64              // of rows
 	bytes       int64
-	since       time.Time // when the first pending record arrived
-}
-
-// file is what is to be written: the rows of [first, end). Where closes is set the mark that ends
-// the epoch lies at end, and the range may be empty.
-type file struct {
-	partition  int32
-	epoch      int64
-	first, end int64
-	rows       []event.Raw
-	closes     bool
+	since       time.Time          // when the first pending record arrived
+	spare       *rawparquet.Writer // of the file before, with its memory
 }
 
 // step takes the next record and returns the file that it completes, if any. Records that the archive
@@ -82,7 +75,7 @@ func (p *partition) step(r *kgo.Record, now time.Time) (f file, complete bool, e
 		}
 	}
 	p.next = r.Offset + 1
-	if len(p.rows) >= p.limits.Rows || p.bytes >= p.limits.Bytes {
+	if p.rows != nil && p.rows.Rows() >= p.limits.Rows || p.bytes >= p.limits.Bytes {
 		return p.cut(p.next), true, nil
 	}
 	return file{}, false, nil
@@ -98,9 +91,17 @@ func (p *partition) tick(now time.Time) (f file, complete bool) {
 
 // cut takes everything before end out as a file.
 func (p *partition) cut(end int64) file {
-	f := file{partition: p.id, epoch: p.counter.Epoch, first: p.first, end: end, rows: p.rows}
-	p.first, p.rows, p.bytes = end, nil, 0
+	f := file{partition: p.id, epoch: p.counter.Epoch, first: p.first, end: end, rows: p.rows, rejected: p.rejected}
+	p.first, p.rows, p.rejected, p.bytes = end, nil, 0, 0
 	return f
+}
+
+// reuse takes back the memory of a file that is in the bucket.
+func (p *partition) reuse(f file) {
+	if f.rows != nil {
+		f.rows.Reset()
+		p.spare = f.rows
+	}
 }
 
 // written notes that the archive now covers everything before end, which may be more than was cut.
@@ -123,9 +124,23 @@ func (p *partition) add(r *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	p.rows = append(p.rows, row)
+	p.writer().Add(&row)
+	if row.Reject != nil {
+		p.rejected++
+	}
 	p.bytes += int64(len(r.Key)+len(r.Value)) + rowBytes
 	return nil
+}
+
+// writer returns where rows go.
+func (p *partition) writer() *rawparquet.Writer {
+	if p.rows == nil {
+		p.rows, p.spare = p.spare, nil
+	}
+	if p.rows == nil {
+		p.rows = rawparquet.NewWriter()
+	}
+	return p.rows
 }
 
 func (p *partition) row(at event.Position, rec event.Record) (event.Raw, error) {
