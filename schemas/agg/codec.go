@@ -18,15 +18,22 @@ var errShort = errors.New("encoding ends early")
 // same items, types and categories recur in a state.
 type Encoder struct {
 	Buf   []byte
-	texts []string
-	index textIndex
+	texts texts
+	old   table // that is continued
 	table []byte
 }
 
 // Reset empties the encoder and keeps its memory.
 func (e *Encoder) Reset() {
-	e.Buf, e.texts = e.Buf[:0], e.texts[:0]
-	e.index.reset()
+	e.Buf = e.Buf[:0]
+	e.texts.reset(nil)
+}
+
+// Continue is Reset for an encoding that goes on from one whose table of texts d has read, with a Copier. Neither the
+// encoding nor the texts may change before the new table is written.
+func (e *Encoder) Continue(d *Decoder) {
+	e.Buf, e.old = e.Buf[:0], d.table
+	e.texts.reset(d.Texts)
 }
 
 // Uint writes an unsigned number.
@@ -39,39 +46,27 @@ func (e *Encoder) Int(n int64) { e.Buf = binary.AppendVarint(e.Buf, n) }
 func (e *Encoder) Bits(n uint64) { e.Buf = binary.LittleEndian.AppendUint64(e.Buf, n) }
 
 // Text writes the number of a text.
-func (e *Encoder) Text(s string) { e.Uint(e.number(s)) }
-
-func (e *Encoder) number(s string) uint64 {
-	slot := e.index.find(e.texts, s)
-	if slot.round != e.index.round {
-		slot.number, slot.round = uint32(len(e.texts)), e.index.round
-		e.texts = append(e.texts, s)
-	}
-	return uint64(slot.number)
-}
+func (e *Encoder) Text(s string) { e.Uint(e.texts.number(s)) }
 
 // AppendTable adds the table of texts to dst: their number, the length of what follows, and each text as how
 // many bytes it shares with the start of the one before it, and the rest. Ids of one kind begin alike, so
 // that is what makes a state small. Both numbers share a byte while they are below 15.
 func (e *Encoder) AppendTable(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(e.texts)))
+	t := &e.texts
+	dst = binary.AppendUvarint(dst, uint64(len(t.named)))
 	e.table = e.table[:0]
 	prev := ""
-	for _, s := range e.texts {
-		shared := 0
-		for shared < len(prev) && shared < len(s) && prev[shared] == s[shared] {
-			shared++
+	for i := 0; i < len(t.named); i++ {
+		at := t.named[i]
+		e.table = appendEntry(e.table, prev, t.known[at])
+		from := i
+		for i+1 < len(t.named) && t.named[i+1] == t.named[i]+1 && int(t.named[i+1]) < t.old {
+			i++
 		}
-		rest := s[shared:]
-		e.table = append(e.table, byte(min(shared, 15)<<4|min(len(rest), 15)))
-		if shared >= 15 {
-			e.table = binary.AppendUvarint(e.table, uint64(shared-15))
+		if i > from { // what follows the same text as in the old table has the same entry
+			e.table = append(e.table, e.old.entries[e.old.ends[at]:e.old.ends[t.named[i]]]...)
 		}
-		if len(rest) >= 15 {
-			e.table = binary.AppendUvarint(e.table, uint64(len(rest)-15))
-		}
-		e.table = append(e.table, rest...)
-		prev = s
+		prev = t.known[t.named[i]]
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(e.table)))
 	return append(dst, e.table...)
@@ -86,6 +81,8 @@ type Decoder struct {
 	// Last says that nothing that matters follows the next partial, so that Fold may leave the rest of it unread
 	// when that cannot change the answer.
 	Last bool
+
+	table table
 }
 
 // Fail sets the error, unless there is one, and ends the input.
@@ -236,7 +233,7 @@ func (d *Decoder) Text() string {
 func (d *Decoder) Table(arena []byte) []byte {
 	n := d.Count()
 	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
-	d.Texts = d.Texts[:0]
+	d.table.entries, d.table.ends, d.Texts = part.B, d.table.ends[:0], d.Texts[:0]
 	most := len(arena) + 64*len(part.B) + 64<<10 // or a damaged table could stand for far more than it is
 	prev := ""
 	for range n {
@@ -262,6 +259,7 @@ func (d *Decoder) Table(arena []byte) []byte {
 		arena = append(append(arena, prev[:shared]...), tail...)
 		prev = unsafe.String(unsafe.SliceData(arena[start:]), len(arena)-start)
 		d.Texts = append(d.Texts, prev)
+		d.table.ends = append(d.table.ends, uint32(len(d.table.entries)-len(part.B)))
 	}
 	if part.Err == nil && len(part.B) > 0 {
 		part.Fail(fmt.Errorf("%d bytes follow the texts", len(part.B)))

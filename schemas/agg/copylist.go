@@ -67,7 +67,7 @@ func (c *Copier) plainInteraction() bool {
 		return false
 	}
 	item, kind := uint64(b[i]), uint64(b[i+1]>>1)
-	if max(item, kind) >= uint64(len(c.numbers)) {
+	if max(item, kind) >= uint64(c.e.texts.old) {
 		return false
 	}
 	item = c.number(item) // texts are numbered in the order in which they are named
