@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -131,16 +132,16 @@ func inWord(w uint64) (n uint64, size int) {
 	return w&0x000000000fffffff | w&0x0fffffff00000000>>4, bits.TrailingZeros64(ends)/8 + 1
 }
 
-// next reads an unsigned number from the front of b. Nil instead of the rest says that there is none. Loops over
+// Next reads an unsigned number from the front of b. Nil instead of the rest says that there is none. Loops over
 // many numbers use it, since what is kept in registers costs less than what lies in a Decoder.
-func next(b []byte) (n uint64, rest []byte) {
+func Next(b []byte) (n uint64, rest []byte) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), b[1:]
 	}
 	return long(b)
 }
 
-// long is next for any number.
+// long is Next for any number.
 func long(b []byte) (n uint64, rest []byte) {
 	if len(b) >= 8 {
 		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
@@ -159,11 +160,11 @@ func step(b []byte, t int64, left int) (int64, []byte) {
 	if left == 0 || b == nil {
 		return t, b
 	}
-	n, rest := next(b)
+	n, rest := Next(b)
 	return t - int64(n), rest
 }
 
-// end ends a loop that read b with next.
+// end ends a loop that read b with Next.
 func (d *Decoder) end(b []byte) {
 	if d.B = b; b == nil {
 		d.Fail(errShort)
@@ -235,30 +236,31 @@ func (d *Decoder) Table(arena []byte) []byte {
 	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
 	d.table.entries, d.table.ends, d.Texts = part.B, d.table.ends[:0], d.Texts[:0]
 	most := len(arena) + 64*len(part.B) + 64<<10 // or a damaged table could stand for far more than it is
-	prev := ""
+	start, end := len(arena), len(arena)         // of the text before
 	for range n {
-		head := part.byte()
-		shared, rest := int(head>>4), int(head&15)
-		if shared == 15 {
-			shared += part.Count()
+		before := end - start
+		if cap(arena)-end < 2*chunk {
+			arena = slices.Grow(arena[:end], len(part.B)+chunk*chunk)
 		}
-		if rest == 15 {
-			rest += part.Count()
+		if b := part.B; len(b) > chunk && b[0] < 15<<4 && b[0]&15 < 15 && int(b[0]>>4) <= before { // both parts fit into a chunk
+			arena = arena[:end+2*chunk]
+			shared, rest := int(b[0]>>4), int(b[0]&15)
+			*(*[chunk]byte)(arena[end:]) = [chunk]byte(arena[start:])
+			*(*[chunk]byte)(arena[end+shared:]) = [chunk]byte(b[1:])
+			start, end = end, end+shared+rest
+			part.B = b[1+rest:]
+		} else {
+			shared, tail := part.entry(before)
+			arena = append(append(arena[:end], arena[start:start+shared]...), tail...)
+			start, end = end, len(arena)
 		}
-		if shared > len(prev) || shared+rest > maxText {
-			part.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, len(prev), maxText))
-		}
-		tail := part.Bytes(rest)
-		if len(arena) > most {
+		if end > most {
 			part.Fail(fmt.Errorf("texts of more than %d bytes", most))
 		}
 		if part.Err != nil {
 			break
 		}
-		start := len(arena)
-		arena = append(append(arena, prev[:shared]...), tail...)
-		prev = unsafe.String(unsafe.SliceData(arena[start:]), len(arena)-start)
-		d.Texts = append(d.Texts, prev)
+		d.Texts = append(d.Texts, unsafe.String(unsafe.SliceData(arena[start:]), end-start))
 		d.table.ends = append(d.table.ends, uint32(len(d.table.entries)-len(part.B)))
 	}
 	if part.Err == nil && len(part.B) > 0 {
@@ -267,7 +269,27 @@ func (d *Decoder) Table(arena []byte) []byte {
 	if part.Err != nil {
 		d.Fail(part.Err)
 	}
-	return arena
+	return arena[:end]
+}
+
+// chunk is how many bytes of a text are copied at once, whether they belong to it or not: most texts are short.
+const chunk = 16
+
+// entry reads the next text of a table: how much it shares with the one before it, and the rest.
+func (d *Decoder) entry(before int) (shared int, tail []byte) {
+	head := d.byte()
+	shared, rest := int(head>>4), int(head&15)
+	if shared == 15 {
+		shared += d.Count()
+	}
+	if rest == 15 {
+		rest += d.Count()
+	}
+	if shared > before || shared+rest > maxText {
+		d.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, before, maxText))
+		return 0, nil
+	}
+	return shared, d.Bytes(rest)
 }
 
 // SkipTable passes over a table of texts.

@@ -92,9 +92,15 @@ func (c *Copier) topK(m topK) {
 	if capped {
 		head |= 1
 	}
-	c.e.Uint(head)
+	b, out, t := c.d.B, appendUint(c.e.Buf, head), &c.e.texts
 	for range n {
-		c.Text()
-		c.e.Uint(c.d.Uint())
+		var key, count uint64
+		key, b = Next(b)
+		if count, b = Next(b); b == nil || key >= uint64(t.old) {
+			c.d.Fail(fmt.Errorf("top_k: a key is text %d of a table of %d, or missing", key, t.old))
+			return
+		}
+		out = appendUint(appendUint(out, t.name(uint32(key))), count)
 	}
+	c.d.B, c.e.Buf = b, out
 }

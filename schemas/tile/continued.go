@@ -67,6 +67,7 @@ func (c *Continued) Open(view []byte, since int64) error {
 
 // seal reads where the series are.
 func (c *Continued) seal() {
+	c.part.Texts = c.decoder.Texts
 	for i := range c.tails {
 		c.Bucket[i] = c.Bucket[i][:0]
 		c.tails[i] = readHeader(&c.decoder)
@@ -85,7 +86,7 @@ func (c *Continued) unseal(i int) {
 	if h.newest < from {
 		return
 	}
-	c.part = agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+	c.part.B, c.part.Err = h.body, d.Err
 	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
 	if err := end(&c.part); err != nil {
 		d.Fail(err)
@@ -240,13 +241,13 @@ func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
 	e.Uint(uint64(tiles + tail.tiles))
 	e.Int(newest)
 	e.Uint(uint64(newest - tail.oldest))
-	at := len(e.Buf)
+	at := leaveByte(e)
 	if tiles > 0 {
 		c.tiles(p, s)
 		e.Uint(uint64(s[0].Tile - tail.newest))
 	}
 	x.copyTiles(e, p, tail.tiles, c.plain[i])
-	e.Buf = insertLength(e.Buf, at)
+	e.Buf = setLength(e.Buf, at)
 }
 
 // joined writes the one tile of a series that is partly decoded, partly encoded.
@@ -255,9 +256,9 @@ func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
 	e.Uint(1)
 	e.Int(s.Tile)
 	e.Uint(0)
-	at := len(e.Buf)
+	at := leaveByte(e)
 	x.copier.Join(p.Monoid, &s.Partial)
-	e.Buf = insertLength(e.Buf, at)
+	e.Buf = setLength(e.Buf, at)
 }
 
 // copyTiles copies the tiles that the decoder is at the first of. Those of a plain series name no texts.
