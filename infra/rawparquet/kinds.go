@@ -187,7 +187,6 @@ func (c *words) number(s string) uint32 {
 		id = uint32(len(c.list))
 		c.known[s] = id
 		c.list = append(c.list, s)
-		c.held += len(s)
 	}
 	return id
 }
@@ -201,7 +200,6 @@ func (c *words) end() {
 
 func (c *words) dictionary() []string {
 	list := c.list
-	c.list = nil
-	clear(c.known)
+	c.list, c.known = nil, map[string]uint32{}
 	return list
 }

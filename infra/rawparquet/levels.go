@@ -41,7 +41,7 @@ func (l *levels) counts() (rows, nulls int) {
 	return rows, nulls
 }
 
-// all returns the runs with the one that is open.
+// all returns the runs with the one that is open, which it writes behind l.runs, where turn will.
 func (l *levels) all() []uint32 { return append(l.runs, l.count) }
 
 func (l *levels) empty() bool { return l.count == 0 && len(l.runs) == 0 }

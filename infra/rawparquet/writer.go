@@ -8,8 +8,8 @@ import (
 const groupRows = 1 << 17
 
 // Writer makes a raw file of rows that come one at a time. It keeps nothing of a row but its bytes in the columns, and
-// compresses a column's page as soon as it is full, so that what it holds is about what the file will take, and at most
-// 256 KiB a column beside. It serves one goroutine. The zero value is not usable: see NewWriter.
+// compresses a column's page as soon as it is full, so that it holds about what the file will take, and at most 120 KiB a
+// column beside. It serves one goroutine. The zero value is not usable: see NewWriter.
 type Writer struct {
 	columns columns
 	all     [len(event.RawColumns)]builder // the same, in the order of the file
@@ -119,7 +119,7 @@ func (w *Writer) File(meta map[string]string) ([]byte, error) {
 	return assemble(w.groups, w.all[:], meta)
 }
 
-// Reset forgets all rows and keeps the memory of the open pages for the next ones.
+// Reset forgets all rows and keeps the memory of pages for the next ones. It is cheap after File, which has ended the pages.
 func (w *Writer) Reset() {
 	w.endGroup()
 	w.groups, w.rows = nil, 0
@@ -136,7 +136,7 @@ func (w *Writer) endGroup() {
 			c.end()
 		}
 		g.chunks[i] = chunkPages{pages: s.pages, words: c.dictionary()}
-		s.pages, s.held = nil, 0
+		s.pages = nil
 	}
 	w.groups = append(w.groups, g)
 	w.open = 0

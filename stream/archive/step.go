@@ -14,7 +14,7 @@ import (
 // Limits say when a file is written although no mark ends it.
 type Limits struct {
 	Rows  int           // default 500,000
-	Bytes int64         // of records and their bookkeeping in memory, per partition; default 128 MiB among all, but 8 to 64 MiB
+	Bytes int64         // of records and their bookkeeping, per partition, of which less is in memory; default 128 MiB among all, but 8 to 64 MiB
 	Age   time.Duration // since its first record arrived; default 5 minutes
 }
 
@@ -31,8 +31,9 @@ func (l Limits) withDefaults(partitions int32) Limits {
 	return l
 }
 
-// rowBytes is about what a row takes in memory beside the record's own bytes.
-const rowBytes = 256
+// rowBytes is about what a row takes in columns beside the record's own bytes, before they are compressed: lengths of
+// texts, numbers that Protobuf writes in fewer bytes, numbers of texts in dictionaries.
+const rowBytes = 64
 
 // partition is the archiver's state of one partition: the records [first, next) of the current epoch
 // that are not written yet. It does no I/O and knows no clock.
