@@ -96,26 +96,23 @@ func (d *Decoder) Fail(err error) {
 
 // Uint reads an unsigned number.
 func (d *Decoder) Uint() uint64 {
-	if b := d.B; len(b) > 0 && b[0] < 0x80 { // most numbers are small; this part is inlined
+	b := d.B
+	if len(b) > 0 && b[0] < 0x80 { // as most
 		d.B = b[1:]
 		return uint64(b[0])
 	}
-	return d.longUint()
-}
-
-func (d *Decoder) longUint() uint64 {
-	if b := d.B; len(b) >= 8 {
+	if len(b) >= 8 {
 		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
 			d.B = b[size:]
 			return n
 		}
 	}
-	n, used := binary.Uvarint(d.B)
+	n, used := binary.Uvarint(b)
 	if used <= 0 {
 		d.Fail(errShort)
 		return 0
 	}
-	d.B = d.B[used:]
+	d.B = b[used:]
 	return n
 }
 
@@ -138,11 +135,6 @@ func Next(b []byte) (n uint64, rest []byte) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), b[1:]
 	}
-	return long(b)
-}
-
-// long is Next for any number.
-func long(b []byte) (n uint64, rest []byte) {
 	if len(b) >= 8 {
 		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
 			return n, b[size:]

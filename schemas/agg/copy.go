@@ -79,6 +79,34 @@ func (c *Copier) Partial(m Monoid) {
 	c.skipped(m.Skip)
 }
 
+// Keyed copies the number of keys of a tile, and each with its partial.
+func (c *Copier) Keyed(m Monoid, keys int) {
+	c.e.Uint(uint64(keys))
+	if _, ok := m.(decayed); ok {
+		c.keyedFloats(keys)
+		return
+	}
+	for range keys {
+		c.Text()
+		c.Partial(m)
+	}
+}
+
+// keyedFloats is the loop of Keyed for eight bytes a key, of which there are hundreds in a state: the affinities of a user.
+func (c *Copier) keyedFloats(keys int) {
+	b, out, t := c.d.B, c.e.Buf, &c.e.texts
+	for range keys {
+		key, rest := Next(b)
+		if len(rest) < 8 || key >= uint64(t.old) {
+			c.d.Fail(fmt.Errorf("a key is text %d of a table of %d, or its value is missing", key, t.old))
+			return
+		}
+		out = append(appendUint(out, t.name(uint32(key))), rest[:8]...)
+		b = rest[8:]
+	}
+	c.d.B, c.e.Buf = b, out
+}
+
 // skipped copies what skip passes over.
 func (c *Copier) skipped(skip func(d *Decoder)) {
 	before := c.d.B

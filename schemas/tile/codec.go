@@ -259,8 +259,9 @@ func end(d *agg.Decoder) error {
 
 // decodeBucket reads a bucket to the end of d.
 func (p *Plan) decodeBucket(d *agg.Decoder, b Bucket) {
+	var h header
 	for i := range p.Series {
-		h := readHeader(d)
+		h.read(d)
 		part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
 		b[i] = p.Series[i].decode(h, &part, b[i])
 		if err := end(&part); err != nil {
@@ -280,25 +281,26 @@ type header struct {
 	body           []byte
 }
 
-func readHeader(d *agg.Decoder) (h header) {
+// read reads the header that the decoder is at, and passes over the tiles. After an error it is that of no tiles.
+func (h *header) read(d *agg.Decoder) {
 	tiles, b := agg.Next(d.B)
 	if tiles == 0 && b != nil {
-		d.B = b
-		return h
+		d.B, h.tiles, h.body = b, 0, nil
+		return
 	}
 	newest, b := agg.Next(b)
 	behind, b := agg.Next(b)
 	length, b := agg.Next(b)
 	if b == nil || length > uint64(len(b)) || tiles > length {
 		d.Fail(fmt.Errorf("a series of %d tiles, %d bytes, ends early", tiles, length))
-		return h
+		h.tiles, h.body = 0, nil
+		return
 	}
 	h.tiles, h.newest = int(tiles), int64(newest>>1)^-int64(newest&1)
 	if h.oldest = h.newest - int64(behind); h.oldest > h.newest { // a difference that wrapped around
 		d.Fail(fmt.Errorf("the oldest tile, %d, is after the newest, %d", h.oldest, h.newest))
 	}
 	h.body, d.B = b[:length], b[length:]
-	return h
 }
 
 // decode reads the tiles of a series and returns its cells, oldest first, in the memory of into.

@@ -70,7 +70,7 @@ func (c *Continued) seal() {
 	c.part.Texts = c.decoder.Texts
 	for i := range c.tails {
 		c.Bucket[i] = c.Bucket[i][:0]
-		c.tails[i] = readHeader(&c.decoder)
+		c.tails[i].read(&c.decoder)
 		c.sealed[i] = true
 	}
 }
@@ -272,15 +272,9 @@ func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int, plain bo
 		if i > 0 {
 			e.Uint(d.Uint())
 		}
-		keys := 1
 		if p.By >= 0 {
-			keys = d.Count()
-			e.Uint(uint64(keys))
-		}
-		for range keys {
-			if p.By >= 0 {
-				c.copier.Text()
-			}
+			c.copier.Keyed(p.Monoid, d.Count())
+		} else {
 			c.copier.Partial(p.Monoid)
 		}
 		if d.Err != nil {
