@@ -46,6 +46,10 @@ func Dial(text string) (goredis.UniversalClient, error) {
 	return goredis.NewUniversalClient(opts), nil
 }
 
+// poolSize bounds the connections to a server. Each owner of a partition keeps one for its commits, beside those that
+// come and go.
+const poolSize = 1024
+
 // connLifetime is how long a connection, and what it knows of its server's policy, is used.
 const connLifetime = 4 * time.Minute
 
@@ -56,6 +60,7 @@ func (a *address) universal() (*goredis.UniversalOptions, error) {
 		Password:              a.password,
 		IsClusterMode:         a.kind == cluster,
 		ContextTimeoutEnabled: true,
+		PoolSize:              poolSize,
 		OnConnect:             refuseEviction,
 		ConnMaxLifetime:       connLifetime,
 		ConnMaxLifetimeJitter: time.Minute,
