@@ -1,6 +1,10 @@
 package jobs
 
-import "net"
+import (
+	"net"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 type streamCmd struct {
 	Keep    keepStreamCmd    `cmd:"" name:"run" default:"withargs" help:"Keep live features in Redis; what stream does without a subcommand."`
@@ -10,8 +14,27 @@ type streamCmd struct {
 type keepStreamCmd struct {
 	stores
 	definitions
+	groupFlags
 	Listen     string `default:"127.0.0.1:8082" help:"Address of /metrics and /healthz."`
 	Partitions int32  `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
+}
+
+// groupFlags say how a stream process shares the partitions with others.
+type groupFlags struct {
+	GroupProtocol string `enum:"classic,consumer" default:"classic" group:"Kafka consumer group:" help:"classic, or consumer: that of KIP-848, for Kafka 4.3 and later, in which the broker shares out the partitions; before Kafka 4.0 it means classic. With consumer the broker says for how long a silent process keeps its partitions (group.consumer.session.timeout.ms, 45 s by default); with classic that is 6 s. Processes may be restarted from one to the other one by one."`
+	GroupInstance string `placeholder:"NAME" group:"Kafka consumer group:" help:"Name of this process in the group (group.instance.id), such as its pod's of a StatefulSet: the same after a restart, and no other's. With classic, a process that was killed and starts again by its name has its partitions back at once, not when the broker has missed it. But one that is stopped for good is missed as long, too."`
+}
+
+// options returns the flags as options of a consumer.
+func (g *groupFlags) options() []kgo.Opt {
+	var opts []kgo.Opt
+	if g.GroupProtocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	if g.GroupInstance != "" {
+		opts = append(opts, kgo.InstanceID(g.GroupInstance))
+	}
+	return opts
 }
 
 // Run keeps live features in Redis until it is told to stop.
@@ -28,7 +51,7 @@ func (c *keepStreamCmd) Run(rt *runtimeEnv) error {
 		}
 		defer func() { _ = redis.Close() }()
 		reg := newRegistry()
-		runner, follow, err := rt.newLive(p, features, redis, reg)
+		runner, follow, err := rt.newLive(p, features, redis, reg, c.groupFlags.options()...)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,8 +22,11 @@ import (
 	"github.com/anabranch/anabranch/stream/live"
 )
 
-// newLive returns the stream layer's runners and the service that follows the floor for them.
-func (rt *runtimeEnv) newLive(p *parts, features feature.Catalogue, redis goredis.UniversalClient, reg *prometheus.Registry) (*liveSet, service, error) {
+// newLive returns the stream layer's runners, whose consumers have the given options beside the common ones, and the
+// service that follows the floor for them.
+func (rt *runtimeEnv) newLive(
+	p *parts, features feature.Catalogue, redis goredis.UniversalClient, reg *prometheus.Registry, consumer ...kgo.Opt,
+) (*liveSet, service, error) {
 	f, err := newFloor(rt.ctx, p.bucket)
 	if err != nil {
 		return nil, service{}, err
@@ -31,8 +35,9 @@ func (rt *runtimeEnv) newLive(p *parts, features feature.Catalogue, redis goredi
 		return live.New(live.Config{
 			Seeds: p.seeds, Partitions: p.topics.Partitions, Redis: redis, Catalogue: c,
 			Origin: f.origin, OriginAt: f.originAt, Floor: f.least, Clock: rt.now, Logger: rt.log, Registerer: own,
-			KafkaOptions: append(p.clientOptions(), kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession/6),
-				kafka.Metrics(own, "live")),
+			KafkaOptions: slices.Concat(p.clientOptions(), consumer, []kgo.Opt{
+				kgo.SessionTimeout(streamSession), kgo.HeartbeatInterval(streamSession / 6), kafka.Metrics(own, "live"),
+			}),
 		})
 	}
 	s := &liveSet{

@@ -43,12 +43,21 @@ func Dial(text string) (goredis.UniversalClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial redis: %w", err)
 	}
-	return goredis.NewUniversalClient(opts), nil
+	if a.kind != cluster {
+		return goredis.NewUniversalClient(opts), nil
+	}
+	nodes := opts.Cluster()
+	nodes.ClusterStateReloadInterval = topologyAge
+	return goredis.NewClusterClient(nodes), nil
 }
 
 // poolSize bounds the connections to a server. Each owner of a partition keeps one for its commits, beside those that
 // come and go.
 const poolSize = 1024
+
+// topologyAge is how old a client's idea of who serves which slot may become. A node that is gone sends nobody to its
+// successor, so for as long live state would stand still after a fail-over; by default that is a minute.
+const topologyAge = 2 * time.Second
 
 // connLifetime is how long a connection, and what it knows of its server's policy, is used.
 const connLifetime = 4 * time.Minute

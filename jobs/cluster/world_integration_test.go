@@ -145,7 +145,7 @@ func (w *world) flow(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
-		tick := time.NewTicker(10 * time.Millisecond)
+		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
@@ -155,7 +155,7 @@ func (w *world) flow(ctx context.Context) (stop func() error) {
 			case <-tick.C:
 			}
 			// What was begun is finished: an event of which nobody knows whether it is in the log has no place in the truth.
-			if err := w.produce(context.WithoutCancel(ctx), 20); err != nil {
+			if err := w.produce(context.WithoutCancel(ctx), 10); err != nil {
 				done <- err
 				return
 			}

@@ -6,9 +6,10 @@
 //	resume_test.go               Ctrl-C and a second start
 //	movielens_test.go            import, nightly and recommendations over MovieLens-100K
 //	real_integration_test.go     the same against Apache Kafka, redis-server and an S3 server
+//	takeover_integration_test.go how soon a killed stream process is back at work
 //	console_integration_test.go  the console in a headless Chromium
 //
-// The last two need the build tag integration and `make integration`. The others are hermetic;
+// The last three need the build tag integration and `make integration`. The others are hermetic;
 // MovieLens wants ANABRANCH_TESTDATA. The process is the test binary itself, started again with a
 // variable that makes TestMain hand over to package jobs (process_test.go).
 package e2e

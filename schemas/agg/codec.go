@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -18,15 +19,22 @@ var errShort = errors.New("encoding ends early")
 // same items, types and categories recur in a state.
 type Encoder struct {
 	Buf   []byte
-	texts []string
-	index textIndex
+	texts texts
+	old   table // that is continued
 	table []byte
 }
 
 // Reset empties the encoder and keeps its memory.
 func (e *Encoder) Reset() {
-	e.Buf, e.texts = e.Buf[:0], e.texts[:0]
-	e.index.reset()
+	e.Buf = e.Buf[:0]
+	e.texts.reset(nil)
+}
+
+// Continue is Reset for an encoding that goes on from one whose table of texts d has read, with a Copier. Neither the
+// encoding nor the texts may change before the new table is written.
+func (e *Encoder) Continue(d *Decoder) {
+	e.Buf, e.old = e.Buf[:0], d.table
+	e.texts.reset(d.Texts)
 }
 
 // Uint writes an unsigned number.
@@ -39,39 +47,27 @@ func (e *Encoder) Int(n int64) { e.Buf = binary.AppendVarint(e.Buf, n) }
 func (e *Encoder) Bits(n uint64) { e.Buf = binary.LittleEndian.AppendUint64(e.Buf, n) }
 
 // Text writes the number of a text.
-func (e *Encoder) Text(s string) { e.Uint(e.number(s)) }
-
-func (e *Encoder) number(s string) uint64 {
-	slot := e.index.find(e.texts, s)
-	if slot.round != e.index.round {
-		slot.number, slot.round = uint32(len(e.texts)), e.index.round
-		e.texts = append(e.texts, s)
-	}
-	return uint64(slot.number)
-}
+func (e *Encoder) Text(s string) { e.Uint(e.texts.number(s)) }
 
 // AppendTable adds the table of texts to dst: their number, the length of what follows, and each text as how
 // many bytes it shares with the start of the one before it, and the rest. Ids of one kind begin alike, so
 // that is what makes a state small. Both numbers share a byte while they are below 15.
 func (e *Encoder) AppendTable(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(e.texts)))
+	t := &e.texts
+	dst = binary.AppendUvarint(dst, uint64(len(t.named)))
 	e.table = e.table[:0]
 	prev := ""
-	for _, s := range e.texts {
-		shared := 0
-		for shared < len(prev) && shared < len(s) && prev[shared] == s[shared] {
-			shared++
+	for i := 0; i < len(t.named); i++ {
+		at := t.named[i]
+		e.table = appendEntry(e.table, prev, t.known[at])
+		from := i
+		for i+1 < len(t.named) && t.named[i+1] == t.named[i]+1 && int(t.named[i+1]) < t.old {
+			i++
 		}
-		rest := s[shared:]
-		e.table = append(e.table, byte(min(shared, 15)<<4|min(len(rest), 15)))
-		if shared >= 15 {
-			e.table = binary.AppendUvarint(e.table, uint64(shared-15))
+		if i > from { // what follows the same text as in the old table has the same entry
+			e.table = append(e.table, e.old.entries[e.old.ends[at]:e.old.ends[t.named[i]]]...)
 		}
-		if len(rest) >= 15 {
-			e.table = binary.AppendUvarint(e.table, uint64(len(rest)-15))
-		}
-		e.table = append(e.table, rest...)
-		prev = s
+		prev = t.known[t.named[i]]
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(e.table)))
 	return append(dst, e.table...)
@@ -86,6 +82,8 @@ type Decoder struct {
 	// Last says that nothing that matters follows the next partial, so that Fold may leave the rest of it unread
 	// when that cannot change the answer.
 	Last bool
+
+	table table
 }
 
 // Fail sets the error, unless there is one, and ends the input.
@@ -98,26 +96,23 @@ func (d *Decoder) Fail(err error) {
 
 // Uint reads an unsigned number.
 func (d *Decoder) Uint() uint64 {
-	if b := d.B; len(b) > 0 && b[0] < 0x80 { // most numbers are small; this part is inlined
+	b := d.B
+	if len(b) > 0 && b[0] < 0x80 { // as most
 		d.B = b[1:]
 		return uint64(b[0])
 	}
-	return d.longUint()
-}
-
-func (d *Decoder) longUint() uint64 {
-	if b := d.B; len(b) >= 8 {
+	if len(b) >= 8 {
 		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
 			d.B = b[size:]
 			return n
 		}
 	}
-	n, used := binary.Uvarint(d.B)
+	n, used := binary.Uvarint(b)
 	if used <= 0 {
 		d.Fail(errShort)
 		return 0
 	}
-	d.B = d.B[used:]
+	d.B = b[used:]
 	return n
 }
 
@@ -134,17 +129,12 @@ func inWord(w uint64) (n uint64, size int) {
 	return w&0x000000000fffffff | w&0x0fffffff00000000>>4, bits.TrailingZeros64(ends)/8 + 1
 }
 
-// next reads an unsigned number from the front of b. Nil instead of the rest says that there is none. Loops over
+// Next reads an unsigned number from the front of b. Nil instead of the rest says that there is none. Loops over
 // many numbers use it, since what is kept in registers costs less than what lies in a Decoder.
-func next(b []byte) (n uint64, rest []byte) {
+func Next(b []byte) (n uint64, rest []byte) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), b[1:]
 	}
-	return long(b)
-}
-
-// long is next for any number.
-func long(b []byte) (n uint64, rest []byte) {
 	if len(b) >= 8 {
 		if n, size := inWord(binary.LittleEndian.Uint64(b)); size > 0 {
 			return n, b[size:]
@@ -162,11 +152,11 @@ func step(b []byte, t int64, left int) (int64, []byte) {
 	if left == 0 || b == nil {
 		return t, b
 	}
-	n, rest := next(b)
+	n, rest := Next(b)
 	return t - int64(n), rest
 }
 
-// end ends a loop that read b with next.
+// end ends a loop that read b with Next.
 func (d *Decoder) end(b []byte) {
 	if d.B = b; b == nil {
 		d.Fail(errShort)
@@ -236,32 +226,34 @@ func (d *Decoder) Text() string {
 func (d *Decoder) Table(arena []byte) []byte {
 	n := d.Count()
 	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
-	d.Texts = d.Texts[:0]
+	d.table.entries, d.table.ends, d.Texts = part.B, d.table.ends[:0], d.Texts[:0]
 	most := len(arena) + 64*len(part.B) + 64<<10 // or a damaged table could stand for far more than it is
-	prev := ""
+	start, end := len(arena), len(arena)         // of the text before
 	for range n {
-		head := part.byte()
-		shared, rest := int(head>>4), int(head&15)
-		if shared == 15 {
-			shared += part.Count()
+		before := end - start
+		if cap(arena)-end < 2*chunk {
+			arena = slices.Grow(arena[:end], len(part.B)+chunk*chunk)
 		}
-		if rest == 15 {
-			rest += part.Count()
+		if b := part.B; len(b) > chunk && b[0] < 15<<4 && b[0]&15 < 15 && int(b[0]>>4) <= before { // both parts fit into a chunk
+			arena = arena[:end+2*chunk]
+			shared, rest := int(b[0]>>4), int(b[0]&15)
+			*(*[chunk]byte)(arena[end:]) = [chunk]byte(arena[start:])
+			*(*[chunk]byte)(arena[end+shared:]) = [chunk]byte(b[1:])
+			start, end = end, end+shared+rest
+			part.B = b[1+rest:]
+		} else {
+			shared, tail := part.entry(before)
+			arena = append(append(arena[:end], arena[start:start+shared]...), tail...)
+			start, end = end, len(arena)
 		}
-		if shared > len(prev) || shared+rest > maxText {
-			part.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, len(prev), maxText))
-		}
-		tail := part.Bytes(rest)
-		if len(arena) > most {
+		if end > most {
 			part.Fail(fmt.Errorf("texts of more than %d bytes", most))
 		}
 		if part.Err != nil {
 			break
 		}
-		start := len(arena)
-		arena = append(append(arena, prev[:shared]...), tail...)
-		prev = unsafe.String(unsafe.SliceData(arena[start:]), len(arena)-start)
-		d.Texts = append(d.Texts, prev)
+		d.Texts = append(d.Texts, unsafe.String(unsafe.SliceData(arena[start:]), end-start))
+		d.table.ends = append(d.table.ends, uint32(len(d.table.entries)-len(part.B)))
 	}
 	if part.Err == nil && len(part.B) > 0 {
 		part.Fail(fmt.Errorf("%d bytes follow the texts", len(part.B)))
@@ -269,7 +261,27 @@ func (d *Decoder) Table(arena []byte) []byte {
 	if part.Err != nil {
 		d.Fail(part.Err)
 	}
-	return arena
+	return arena[:end]
+}
+
+// chunk is how many bytes of a text are copied at once, whether they belong to it or not: most texts are short.
+const chunk = 16
+
+// entry reads the next text of a table: how much it shares with the one before it, and the rest.
+func (d *Decoder) entry(before int) (shared int, tail []byte) {
+	head := d.byte()
+	shared, rest := int(head>>4), int(head&15)
+	if shared == 15 {
+		shared += d.Count()
+	}
+	if rest == 15 {
+		rest += d.Count()
+	}
+	if shared > before || shared+rest > maxText {
+		d.Fail(fmt.Errorf("a text of %d bytes shares %d with one of %d; at most %d are possible", shared+rest, shared, before, maxText))
+		return 0, nil
+	}
+	return shared, d.Bytes(rest)
 }
 
 // SkipTable passes over a table of texts.

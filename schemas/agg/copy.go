@@ -5,22 +5,12 @@ import "fmt"
 // Copier copies encoded partials from one encoding to another without making partials of them. Only the numbers of
 // texts change, since every encoding has a table of its own.
 type Copier struct {
-	e       *Encoder
-	d       *Decoder
-	numbers []uint64 // by number in the old table: 1 + that in the new one; 0 is not known yet
-	alone   bool
+	e *Encoder
+	d *Decoder
 }
 
-// Begin prepares for copying from d, whose table of texts is read, to e. Alone says that nothing else will be written
-// there before the copying is done: then all texts are known to differ.
-func (c *Copier) Begin(e *Encoder, d *Decoder, alone bool) {
-	c.e, c.d, c.alone = e, d, alone
-	if cap(c.numbers) < len(d.Texts) {
-		c.numbers = make([]uint64, 2*len(d.Texts))
-	}
-	c.numbers = c.numbers[:len(d.Texts)]
-	clear(c.numbers)
-}
+// Begin prepares for copying from d to e, which continues d's table of texts.
+func (c *Copier) Begin(e *Encoder, d *Decoder) { c.e, c.d = e, d }
 
 // HoldsTexts reports whether encoded partials of a monoid name texts. Those of all others can be copied as they
 // are.
@@ -59,26 +49,11 @@ func (c *Copier) Text() { c.e.Uint(c.number(c.d.Uint())) }
 
 // number returns the new number of a text.
 func (c *Copier) number(old uint64) uint64 {
-	if old < uint64(len(c.numbers)) && c.numbers[old] != 0 {
-		return c.numbers[old] - 1
-	}
-	return c.newNumber(old)
-}
-
-// newNumber gives a text its new number.
-func (c *Copier) newNumber(old uint64) (n uint64) {
-	switch {
-	case old >= uint64(len(c.numbers)):
-		c.d.Fail(fmt.Errorf("text %d of a table of %d", old, len(c.numbers)))
+	if old >= uint64(c.e.texts.old) {
+		c.d.Fail(fmt.Errorf("text %d of a table of %d", old, c.e.texts.old))
 		return 0
-	case c.alone:
-		n = uint64(len(c.e.texts))
-		c.e.texts = append(c.e.texts, c.d.Texts[old])
-	default:
-		n = c.e.number(c.d.Texts[old])
 	}
-	c.numbers[old] = n + 1
-	return n
+	return c.e.texts.name(uint32(old))
 }
 
 // Partial copies a partial of the monoid.
@@ -104,6 +79,34 @@ func (c *Copier) Partial(m Monoid) {
 	c.skipped(m.Skip)
 }
 
+// Keyed copies the number of keys of a tile, and each with its partial.
+func (c *Copier) Keyed(m Monoid, keys int) {
+	c.e.Uint(uint64(keys))
+	if _, ok := m.(decayed); ok {
+		c.keyedFloats(keys)
+		return
+	}
+	for range keys {
+		c.Text()
+		c.Partial(m)
+	}
+}
+
+// keyedFloats is the loop of Keyed for eight bytes a key, of which there are hundreds in a state: the affinities of a user.
+func (c *Copier) keyedFloats(keys int) {
+	b, out, t := c.d.B, c.e.Buf, &c.e.texts
+	for range keys {
+		key, rest := Next(b)
+		if len(rest) < 8 || key >= uint64(t.old) {
+			c.d.Fail(fmt.Errorf("a key is text %d of a table of %d, or its value is missing", key, t.old))
+			return
+		}
+		out = append(appendUint(out, t.name(uint32(key))), rest[:8]...)
+		b = rest[8:]
+	}
+	c.d.B, c.e.Buf = b, out
+}
+
 // skipped copies what skip passes over.
 func (c *Copier) skipped(skip func(d *Decoder)) {
 	before := c.d.B
@@ -117,9 +120,15 @@ func (c *Copier) topK(m topK) {
 	if capped {
 		head |= 1
 	}
-	c.e.Uint(head)
+	b, out, t := c.d.B, appendUint(c.e.Buf, head), &c.e.texts
 	for range n {
-		c.Text()
-		c.e.Uint(c.d.Uint())
+		var key, count uint64
+		key, b = Next(b)
+		if count, b = Next(b); b == nil || key >= uint64(t.old) {
+			c.d.Fail(fmt.Errorf("top_k: a key is text %d of a table of %d, or missing", key, t.old))
+			return
+		}
+		out = appendUint(appendUint(out, t.name(uint32(key))), count)
 	}
+	c.d.B, c.e.Buf = b, out
 }

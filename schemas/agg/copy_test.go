@@ -23,14 +23,14 @@ func TestCopiesAreDecodedAndEncoded(t *testing.T) {
 		if !agg.Joins(x.Monoid) || len(b) == 0 {
 			return nil
 		}
-		got := beside(false, func(e *agg.Encoder) error {
+		d := decoder(encoded)
+		got := beside(d, false, func(e *agg.Encoder) error {
 			var c agg.Copier
-			d := decoder(encoded)
-			c.Begin(e, d, false)
+			c.Begin(e, d)
 			c.Join(x.Monoid, x.of(b))
 			return d.Err
 		})
-		want := beside(false, func(e *agg.Encoder) error {
+		want := beside(nil, false, func(e *agg.Encoder) error {
 			p, d := x.of(b), decoder(encoded)
 			x.Fold(p, d, 1)
 			x.Append(e, p)
@@ -45,17 +45,17 @@ func TestCopiesAreDecodedAndEncoded(t *testing.T) {
 
 // copies copies a partial and passes over it.
 func (x algebra) copies(encoded []byte, alone bool) error {
-	got := beside(alone, func(e *agg.Encoder) error {
+	d := decoder(encoded)
+	got := beside(d, alone, func(e *agg.Encoder) error {
 		var c agg.Copier
-		d := decoder(encoded)
-		c.Begin(e, d, alone)
+		c.Begin(e, d)
 		c.Partial(x.Monoid)
 		if d.Err == nil && len(d.B) > 0 {
 			return fmt.Errorf("%d bytes are left", len(d.B))
 		}
 		return d.Err
 	})
-	want := beside(alone, func(e *agg.Encoder) error {
+	want := beside(nil, alone, func(e *agg.Encoder) error {
 		var p agg.Partial
 		d := decoder(encoded)
 		x.Fold(&p, d, 1)
@@ -65,7 +65,7 @@ func (x algebra) copies(encoded []byte, alone bool) error {
 	if got != want {
 		return fmt.Errorf("%s, alone %t: %x is %s, want %s", x.name, alone, encoded, got, want)
 	}
-	d := decoder(encoded)
+	d = decoder(encoded)
 	if n, found := agg.Varints(x.Monoid), ends(d.B); n > 0 && n != found {
 		return fmt.Errorf("%s: %x has %d varints, not %d", x.name, d.B, found, n)
 	}
@@ -76,9 +76,13 @@ func (x algebra) copies(encoded []byte, alone bool) error {
 	return nil
 }
 
-// beside returns in print what is written, alone or after a text that is in many partials, and the table.
-func beside(alone bool, write func(*agg.Encoder) error) string {
+// beside returns in print what is written, alone or after a text that is in many partials, and the table, which continues
+// that of a decoder where there is one.
+func beside(d *agg.Decoder, alone bool, write func(*agg.Encoder) error) string {
 	var e agg.Encoder
+	if d != nil {
+		e.Continue(d)
+	}
 	if !alone {
 		e.Text("i3")
 	}

@@ -1,5 +1,10 @@
 package agg
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Joins reports whether Copier.Join can add events to encoded partials of a monoid: which were added first, or
 // together, makes no difference to its bytes.
 func Joins(m Monoid) bool {
@@ -40,43 +45,54 @@ func (c *Copier) joinLists(x lastN, newer []entry) bool {
 	return true
 }
 
-// entries copies entries of last_n. There are a hundred in many views, so that those of interactions without a value,
-// whose texts have small numbers, which are most, are copied apart.
+// entries copies entries of last_n. There are a hundred in many views, so that plain ones, which are most, are copied
+// apart.
 func (c *Copier) entries(x lastN, n int) {
-	for range n {
-		if x.interaction && c.plainInteraction() {
-			continue
+	for n > 0 {
+		if x.interaction {
+			if n = c.plainInteractions(n); n == 0 {
+				return
+			}
 		}
 		c.varint()
 		c.varint()
 		c.payload(x)
+		n--
 	}
 }
 
-// plainInteraction copies an entry of two varints and two small numbers. It reports false, and does nothing, where
-// the entry is another.
-func (c *Copier) plainInteraction() bool {
-	b, i := c.d.B, 0
-	for range 2 {
-		for i < len(b) && b[i] >= 0x80 {
-			i++
+// plainInteractions copies interactions without a value whose time and position take eight bytes together, up to n and up
+// to the first one that is another. It returns how many are left.
+func (c *Copier) plainInteractions(n int) (left int) {
+	b, out, t := c.d.B, c.e.Buf, &c.e.texts
+	for ; n > 0 && len(b) > 8; n-- {
+		w := binary.LittleEndian.Uint64(b)
+		ends := ^w & 0x8080808080808080
+		ends &= ends - 1 // the end of the position
+		if ends == 0 {
+			break
 		}
-		i++
+		head := bits.TrailingZeros64(ends)/8 + 1
+		item, rest := Next(b[head:])
+		kind, rest := Next(rest)
+		if rest == nil || kind&1 != 0 || max(item, kind>>1) >= uint64(t.old) {
+			break
+		}
+		b = rest
+		out = binary.LittleEndian.AppendUint64(out, w)[:len(out)+head]
+		out = appendUint(out, t.name(uint32(item))) // texts are numbered in the order in which they are named
+		out = appendUint(out, t.name(uint32(kind>>1))<<1)
 	}
-	if i+1 >= len(b) || b[i] >= 0x80 || b[i+1] >= 0x80 || b[i+1]&1 != 0 {
-		return false
+	c.d.B, c.e.Buf = b, out
+	return n
+}
+
+// appendUint is binary.AppendUvarint, inlined where the number is small.
+func appendUint(b []byte, n uint64) []byte {
+	if n < 0x80 {
+		return append(b, byte(n))
 	}
-	item, kind := uint64(b[i]), uint64(b[i+1]>>1)
-	if max(item, kind) >= uint64(len(c.numbers)) {
-		return false
-	}
-	item = c.number(item) // texts are numbered in the order in which they are named
-	kind = c.number(kind)
-	c.e.Buf = append(c.e.Buf, b[:i]...)
-	c.e.Uint(item)
-	c.e.Uint(kind << 1)
-	c.d.B = b[i+2:]
-	return true
+	return binary.AppendUvarint(b, n)
 }
 
 // payload copies what an entry says.

@@ -15,7 +15,7 @@ func (count) Finalize(p *Partial) Value              { return IntegerValue(p.N) 
 func (count) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
 	b, sum, n := d.B, uint64(0), uint64(0)
 	for left > 0 && t >= from && b != nil {
-		n, b = next(b)
+		n, b = Next(b)
 		sum += n
 		left--
 		t, b = step(b, t, left)

@@ -180,7 +180,7 @@ func (x distinct) readCells(d *Decoder, cells []uint32, n int) []uint32 {
 	b, step, cell := d.B, uint64(0), uint64(0)
 	for i := range n {
 		prev := cell
-		step, b = next(b)
+		step, b = Next(b)
 		cell += min(step, top)
 		if rank := cell & 63; b == nil || cell >= top || i > 0 && cell>>6 <= prev>>6 || rank == 0 || rank > ranks {
 			d.Fail(fmt.Errorf("distinct: cell %d cannot follow cell %d", cell, prev))

@@ -127,7 +127,7 @@ func (x lastN) appendEntries(e *Encoder, list []entry, prev entry) {
 			if en.has {
 				has = 1
 			}
-			e.Uint(e.number(en.kind)<<1 | has)
+			e.Uint(e.texts.number(en.kind)<<1 | has)
 			if en.has {
 				e.Bits(uint64(en.number))
 			}

@@ -30,8 +30,8 @@ func (ratio) Fold(p *Partial, d *Decoder, _ float64) {
 func (ratio) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
 	b, n, m := d.B, uint64(0), uint64(0)
 	for left > 0 && t >= from && b != nil {
-		if n, b = next(b); b != nil {
-			m, b = next(b)
+		if n, b = Next(b); b != nil {
+			m, b = Next(b)
 		}
 		p.A += int64(n)
 		p.B += int64(m)

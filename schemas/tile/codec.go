@@ -111,9 +111,9 @@ func (c *Codec) series(p *SeriesPlan, s Series) {
 	newest := s[len(s)-1].Tile
 	e.Int(newest)
 	e.Uint(uint64(newest - s[0].Tile))
-	at := len(e.Buf)
+	at := leaveByte(e)
 	c.tiles(p, s)
-	e.Buf = insertLength(e.Buf, at)
+	e.Buf = setLength(e.Buf, at)
 }
 
 // Sizes returns how many bytes each series of a bucket takes in an encoding, and how many the texts take that
@@ -128,13 +128,23 @@ func (c *Codec) Sizes(b Bucket) (series []int, texts int) {
 	return series, len(c.enc.AppendTable(nil))
 }
 
-// insertLength inserts the number of bytes after at.
-func insertLength(b []byte, at int) []byte {
+// leaveByte leaves room for a length of less than 128, as most are, and returns where.
+func leaveByte(e *agg.Encoder) (at int) {
+	e.Buf = append(e.Buf, 0)
+	return len(e.Buf) - 1
+}
+
+// setLength writes the number of bytes that follow the one at at in its place.
+func setLength(b []byte, at int) []byte {
+	length := len(b) - at - 1
+	if length < 0x80 {
+		b[at] = byte(length)
+		return b
+	}
 	var head [binary.MaxVarintLen64]byte
-	length := len(b) - at
 	n := binary.PutUvarint(head[:], uint64(length))
-	b = append(b, head[:n]...)
-	copy(b[at+n:], b[at:at+length])
+	b = append(b, head[1:n]...)
+	copy(b[at+n:], b[at+1:at+1+length])
 	copy(b[at:], head[:n])
 	return b
 }
@@ -249,8 +259,9 @@ func end(d *agg.Decoder) error {
 
 // decodeBucket reads a bucket to the end of d.
 func (p *Plan) decodeBucket(d *agg.Decoder, b Bucket) {
+	var h header
 	for i := range p.Series {
-		h := readHeader(d)
+		h.read(d)
 		part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
 		b[i] = p.Series[i].decode(h, &part, b[i])
 		if err := end(&part); err != nil {
@@ -270,16 +281,26 @@ type header struct {
 	body           []byte
 }
 
-func readHeader(d *agg.Decoder) (h header) {
-	if h.tiles = d.Count(); h.tiles == 0 {
-		return h
+// read reads the header that the decoder is at, and passes over the tiles. After an error it is that of no tiles.
+func (h *header) read(d *agg.Decoder) {
+	tiles, b := agg.Next(d.B)
+	if tiles == 0 && b != nil {
+		d.B, h.tiles, h.body = b, 0, nil
+		return
 	}
-	h.newest = d.Int()
-	if h.oldest = h.newest - int64(d.Uint()); h.oldest > h.newest { // a difference that wrapped around
+	newest, b := agg.Next(b)
+	behind, b := agg.Next(b)
+	length, b := agg.Next(b)
+	if b == nil || length > uint64(len(b)) || tiles > length {
+		d.Fail(fmt.Errorf("a series of %d tiles, %d bytes, ends early", tiles, length))
+		h.tiles, h.body = 0, nil
+		return
+	}
+	h.tiles, h.newest = int(tiles), int64(newest>>1)^-int64(newest&1)
+	if h.oldest = h.newest - int64(behind); h.oldest > h.newest { // a difference that wrapped around
 		d.Fail(fmt.Errorf("the oldest tile, %d, is after the newest, %d", h.oldest, h.newest))
 	}
-	h.body = d.Bytes(d.Count())
-	return h
+	h.body, d.B = b[:length], b[length:]
 }
 
 // decode reads the tiles of a series and returns its cells, oldest first, in the memory of into.

@@ -16,6 +16,8 @@ type Continued struct {
 
 	plan    *Plan
 	tails   []header // by series: what stays encoded
+	sealed  []bool   // by series: it is encoded as a whole until an event is of it (unseal)
+	since   int64    // of the events that may be
 	arena   []byte   // the texts of the view
 	decoder agg.Decoder
 	part    agg.Decoder // of one series
@@ -27,7 +29,7 @@ const NoEvents = math.MaxInt64
 
 // NewContinued returns an empty bucket that continues nothing.
 func (p *Plan) NewContinued() *Continued {
-	return &Continued{Bucket: p.NewBucket(), plan: p, tails: make([]header, len(p.Series))}
+	return &Continued{Bucket: p.NewBucket(), plan: p, tails: make([]header, len(p.Series)), sealed: make([]bool, len(p.Series))}
 }
 
 // Reset makes it an empty bucket that continues nothing.
@@ -36,6 +38,8 @@ func (c *Continued) Reset() {
 		c.Bucket[i] = c.Bucket[i][:0]
 	}
 	clear(c.tails)
+	clear(c.sealed)
+	c.decoder.Err = nil
 	c.decoder.Texts = c.decoder.Texts[:0]
 }
 
@@ -47,8 +51,10 @@ func (c *Continued) Open(view []byte, since int64) error {
 	err := version(d, viewVersion)
 	if err == nil {
 		c.arena = d.Table(c.arena[:0])
-		for i := range c.plan.Series {
-			c.open(i, since)
+		c.since = since
+		c.seal()
+		for i := range c.sealed {
+			c.unseal(i) // whoever fills Bucket directly does not say which series
 		}
 		err = end(d)
 	}
@@ -59,25 +65,28 @@ func (c *Continued) Open(view []byte, since int64) error {
 	return nil
 }
 
-// open reads the i-th series.
-func (c *Continued) open(i int, since int64) {
-	p, d := &c.plan.Series[i], &c.decoder
-	h := readHeader(d)
-	if h.tiles == 0 {
-		if c.Bucket[i] = c.Bucket[i][:0]; c.tails[i].tiles > 0 {
-			c.tails[i] = header{}
-		}
+// seal reads where the series are.
+func (c *Continued) seal() {
+	c.part.Texts = c.decoder.Texts
+	for i := range c.tails {
+		c.Bucket[i] = c.Bucket[i][:0]
+		c.tails[i].read(&c.decoder)
+		c.sealed[i] = true
+	}
+}
+
+// unseal decodes the tiles of a sealed series that events may be of.
+func (c *Continued) unseal(i int) {
+	c.sealed[i] = false
+	p, d, h := &c.plan.Series[i], &c.decoder, c.tails[i]
+	if h.tiles == 0 || c.since == NoEvents || p.joins() {
 		return
 	}
-	from := int64(NoEvents)
-	if since != NoEvents && (p.Width > 0 || !p.joins()) {
-		from = number(since, p.Width)
-	}
+	from := number(c.since, p.Width)
 	if h.newest < from {
-		c.Bucket[i], c.tails[i] = c.Bucket[i][:0], h
 		return
 	}
-	c.part = agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
+	c.part.B, c.part.Err = h.body, d.Err
 	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
 	if err := end(&c.part); err != nil {
 		d.Fail(err)
@@ -150,19 +159,17 @@ func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
 // AppendContinued adds the encoding of what a view has become to dst, without the tiles that Prune(asOf) drops. It is
 // what AppendView writes of the whole bucket.
 func (c *Codec) AppendContinued(dst []byte, x *Continued, asOf int64) ([]byte, error) {
-	c.enc.Reset()
-	if c.bucketOf(x, asOf, x.Bucket.Empty()); x.decoder.Err != nil {
+	c.enc.Continue(&x.decoder)
+	if c.bucketOf(x, asOf); x.decoder.Err != nil {
 		return nil, fmt.Errorf("continue %s view: %w", c.plan.Entity, x.decoder.Err)
 	}
 	dst = c.enc.AppendTable(append(dst, viewVersion))
 	return append(dst, c.enc.Buf...), nil
 }
 
-// bucketOf writes the series of what a bucket has become; alone says that nothing else names texts. Its error is the
-// decoder's.
-func (c *Codec) bucketOf(x *Continued, asOf int64, alone bool) {
-	x.copier.Begin(&c.enc, &x.decoder, alone)
-	x.decoder.Err = nil
+// bucketOf writes the series of what a bucket has become. Its error is the decoder's.
+func (c *Codec) bucketOf(x *Continued, asOf int64) {
+	x.copier.Begin(&c.enc, &x.decoder)
 	reach := c.reach(asOf)
 	for i := range c.plan.Series {
 		p := &c.plan.Series[i]
@@ -234,13 +241,13 @@ func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
 	e.Uint(uint64(tiles + tail.tiles))
 	e.Int(newest)
 	e.Uint(uint64(newest - tail.oldest))
-	at := len(e.Buf)
+	at := leaveByte(e)
 	if tiles > 0 {
 		c.tiles(p, s)
 		e.Uint(uint64(s[0].Tile - tail.newest))
 	}
 	x.copyTiles(e, p, tail.tiles, c.plain[i])
-	e.Buf = insertLength(e.Buf, at)
+	e.Buf = setLength(e.Buf, at)
 }
 
 // joined writes the one tile of a series that is partly decoded, partly encoded.
@@ -249,9 +256,9 @@ func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
 	e.Uint(1)
 	e.Int(s.Tile)
 	e.Uint(0)
-	at := len(e.Buf)
+	at := leaveByte(e)
 	x.copier.Join(p.Monoid, &s.Partial)
-	e.Buf = insertLength(e.Buf, at)
+	e.Buf = setLength(e.Buf, at)
 }
 
 // copyTiles copies the tiles that the decoder is at the first of. Those of a plain series name no texts.
@@ -265,15 +272,9 @@ func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int, plain bo
 		if i > 0 {
 			e.Uint(d.Uint())
 		}
-		keys := 1
 		if p.By >= 0 {
-			keys = d.Count()
-			e.Uint(uint64(keys))
-		}
-		for range keys {
-			if p.By >= 0 {
-				c.copier.Text()
-			}
+			c.copier.Keyed(p.Monoid, d.Count())
+		} else {
 			c.copier.Partial(p.Monoid)
 		}
 		if d.Err != nil {

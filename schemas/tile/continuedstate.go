@@ -115,9 +115,8 @@ func (s *ContinuedState) open(e *openEpoch, since int64) error {
 	}
 	d := &c.decoder
 	d.B, d.Err, d.Texts = e.body, nil, s.decoder.Texts
-	for i := range s.plan.Series {
-		c.open(i, since)
-	}
+	c.since = since
+	c.seal()
 	if err := end(d); err != nil {
 		return fmt.Errorf("continue %s state: %w", s.plan.Entity, err)
 	}
@@ -135,7 +134,10 @@ func (s *ContinuedState) bucket() *Continued {
 }
 
 // Update adds an event that is no duplicate to the epoch that was entered last. It is not before that epoch's since.
-func (s *ContinuedState) Update(r *Row) { s.plan.Update(s.epochs[s.entered].bucket.Bucket, r) }
+func (s *ContinuedState) Update(r *Row) {
+	c := s.epochs[s.entered].bucket
+	s.plan.update(c.Bucket, r, forever, c)
+}
 
 // AppendContinuedState adds the encoding of what a state has become to dst: what AppendState writes of the whole,
 // without the buckets of epochs below base and the tiles that Prune(oldest) drops; oldest 0 prunes nothing. Then the
@@ -147,7 +149,7 @@ func (c *Codec) AppendContinuedState(dst []byte, s *ContinuedState, base, oldest
 	dst = append(dst, stateVersion)
 	dst = binary.AppendVarint(dst, s.Next)
 	dst = s.Recent.Append(dst)
-	c.enc.Reset()
+	c.enc.Continue(&s.decoder)
 	c.body = c.body[:0]
 	open := 0
 	for i := range s.epochs {
@@ -162,7 +164,7 @@ func (c *Codec) AppendContinuedState(dst []byte, s *ContinuedState, base, oldest
 			}
 		}
 		c.enc.Buf = c.enc.Buf[:0]
-		if c.bucketOf(e.bucket, oldest, len(s.epochs) == 1 && e.bucket.Bucket.Empty()); e.bucket.decoder.Err != nil {
+		if c.bucketOf(e.bucket, oldest); e.bucket.decoder.Err != nil {
 			return nil, fmt.Errorf("continue %s state: %w", s.plan.Entity, e.bucket.decoder.Err)
 		}
 		c.body = binary.AppendVarint(c.body, e.epoch)

@@ -13,9 +13,10 @@ func (p *Plan) Expired(view []byte, t int64) (bool, error) {
 	err := version(&d, viewVersion)
 	if err == nil {
 		d.SkipTable()
+		var h header
 		for i := range p.Series {
 			s := &p.Series[i]
-			h := readHeader(&d)
+			h.read(&d)
 			if s.Width > 0 && h.tiles > 0 && h.oldest < number(t-int64(s.Window), s.Width) && d.Err == nil {
 				return true, nil
 			}

@@ -16,6 +16,8 @@ type Plan struct {
 	Series   []SeriesPlan     // in order of their first use
 	Fields   []Field          // what a Row holds, in order of their first use
 	Filters  []feature.Filter // distinct ones, as SeriesPlan numbers them
+
+	widths []int64 // of tiles, distinct ones, so that an event's tiles are numbered once a width
 }
 
 // Feature is a compiled definition.
@@ -41,6 +43,8 @@ type SeriesPlan struct {
 	Filter int            // index in Plan.Filters
 
 	Numerator, Denominator int // of a ratio, in Plan.Filters; -1 for none
+
+	width int // index in Plan.widths
 }
 
 // Compile returns the plan of an entity.
@@ -97,6 +101,7 @@ func (p *Plan) add(c feature.Catalogue, d feature.Definition, known map[string]i
 	if !found {
 		n = len(p.Series)
 		known[key] = n
+		s.width = p.width(s.Width)
 		p.Series = append(p.Series, s)
 	}
 	if w := &p.Series[n].Window; *w != feature.Lifetime {
@@ -105,6 +110,15 @@ func (p *Plan) add(c feature.Catalogue, d feature.Definition, known map[string]i
 	f.Series = n
 	p.Features = append(p.Features, f)
 	return nil
+}
+
+// width returns the index of a width of tiles, added when it is new.
+func (p *Plan) width(w int64) int {
+	if i := slices.Index(p.widths, w); i >= 0 {
+		return i
+	}
+	p.widths = append(p.widths, w)
+	return len(p.widths) - 1
 }
 
 // field returns the index of a field, added when it is new.

@@ -34,9 +34,10 @@ func (c *Continued) appendShortened(dst, view []byte, asOf int64) (out []byte, s
 	}
 	d.SkipTable()
 	dst = append(dst, view[:len(view)-len(d.B)]...)
+	var h header
 	for i := range c.plan.Series {
 		s, before := &c.plan.Series[i], d.B
-		h := readHeader(d)
+		h.read(d)
 		from := number(asOf-int64(s.Window), s.Width)
 		if s.Width == 0 || h.tiles == 0 || h.oldest >= from {
 			dst = append(dst, before[:len(before)-len(d.B)]...)

@@ -161,7 +161,7 @@ func (r *Reader) add(bucket []byte) error {
 	d := &r.decoder
 	d.B = bucket
 	for i := range r.headers {
-		r.headers[i] = readHeader(d)
+		r.headers[i].read(d)
 	}
 	if err := end(d); err != nil {
 		return err

@@ -17,6 +17,7 @@ type Row struct {
 	Fields     []agg.Operand // one for each of Plan.Fields
 
 	matched []match // by Plan.Filters; what Update has found out so far
+	tiles   []int64 // by Plan.widths: the tile that contains Time
 }
 
 // match is the outcome of a filter.

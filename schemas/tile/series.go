@@ -37,12 +37,20 @@ func (p *Plan) Update(b Bucket, r *Row) { p.UpdateSince(b, r, forever) }
 
 // UpdateSince adds an event to the bucket as Update does, but leaves out the tiles that Prune(b, asOf)
 // would drop. Reading years of history thereby costs what is kept of it.
-func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
+func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) { p.update(b, r, asOf, nil) }
+
+// update is UpdateSince for a bucket that may be that of a continued state, whose series are unsealed when an event is of
+// them.
+func (p *Plan) update(b Bucket, r *Row, asOf int64, sealed *Continued) {
 	if cap(r.matched) < len(p.Filters) {
 		r.matched = make([]match, len(p.Filters))
 	}
 	r.matched = r.matched[:len(p.Filters)]
 	clear(r.matched)
+	r.tiles = r.tiles[:0]
+	for _, w := range p.widths {
+		r.tiles = append(r.tiles, number(r.Time, w))
+	}
 	in := agg.Input{Time: r.Time, Seq: r.Seq, Item: r.Item, Type: r.Type, Value: r.Value}
 	for i := range p.Series {
 		s := &p.Series[i]
@@ -60,7 +68,7 @@ func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
 				continue
 			}
 		}
-		n := number(r.Time, s.Width)
+		n := r.tiles[s.width]
 		if asOf != forever && s.Width > 0 && n < number(asOf-int64(s.Window), s.Width) {
 			continue
 		}
@@ -68,6 +76,9 @@ func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
 			continue
 		}
 		in.Start = n * s.Width
+		if sealed != nil && sealed.sealed[i] {
+			sealed.unseal(i)
+		}
 		s.Monoid.Update(b[i].cell(n, key), &in)
 	}
 }

@@ -20,7 +20,8 @@ import (
 //	PART=protobuf         the parts to run, separated by commas; all where it is not set
 //	SCALE=1               how many times 10 million events; 0.05 where it is not set
 //	SECONDS=300           how long the paced part lasts; 20 where it is not set
-//	USERS=4000            of the workload; 200,000 where it is not set. Fewer events need fewer users to reach states as full
+//	USERS=4000            of the workload; 200,000 where it is not set. Fewer events need fewer users to reach states as full.
+//	                      The part trim has as many idle ones besides; a million where it is not set
 //	ITEMS=400             the same; 20,000 where it is not set
 //	BATCH=512             records of a commit at most; the runner's default where it is not set
 //	PROFILE=FILE          where the passes over a topic leave the CPU profile of this process: FILE.protobuf, FILE.json, …
@@ -54,6 +55,7 @@ func streamParts() []streamPart {
 			return runPasses(ctx, out, s, passes{name: "kafka", contentType: event.ContentTypeProtobuf, broker: startApacheKafka})
 		}},
 		{"servable", runServable},
+		{"trim", runTrim},
 		{"archive", runArchive},
 	}
 }

@@ -263,10 +263,15 @@ func (t *stand) profiled(name string, f func() error) (err error) {
 
 // userBytes returns how many users have a state in Redis, and how many bytes they have together.
 func userBytes(ctx context.Context, client *goredis.Client) (states, bytes int64, err error) {
+	return userBytesOf(ctx, client, "*:u:*")
+}
+
+// userBytesOf is userBytes of the keys of a pattern.
+func userBytesOf(ctx context.Context, client *goredis.Client, pattern string) (states, bytes int64, err error) {
 	const page = 1000
 	var cursor uint64
 	for {
-		keys, next, err := client.Scan(ctx, cursor, "*:u:*", page).Result()
+		keys, next, err := client.Scan(ctx, cursor, pattern, page).Result()
 		if err != nil {
 			return 0, 0, fmt.Errorf("list the states of users: %w", err)
 		}

@@ -43,6 +43,52 @@ func (c *producedAt) set(partition int32, offset int64, at time.Time) {
 	(*list)[offset] = at
 }
 
+// first is when the first event was produced.
+func (c *producedAt) first() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var first time.Time
+	for _, list := range c.at {
+		for _, at := range list {
+			if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+	}
+	return first
+}
+
+// servable returns how long the events that were produced after one instant and until another took until a commit
+// had them, ms, ascending.
+func (c *producedAt) servable(log []commit, namespace string, after, until time.Time) []float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var took []float64
+	for p, at := range c.at {
+		fence, next := redis.Keys{Partition: int32(p), Namespace: namespace}.Fence(), int64(0)
+		for _, x := range log {
+			if x.fence != fence {
+				continue
+			}
+			for ; next < x.next && next < int64(len(at)); next++ {
+				if at[next].After(after) && !at[next].After(until) {
+					took = append(took, x.at.Sub(at[next]).Seconds()*1000)
+				}
+			}
+		}
+	}
+	slices.Sort(took)
+	return took
+}
+
+// atQuantile returns a quantile of ascending values, NaN of none.
+func atQuantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return math.NaN()
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
 // runServable measures how long it takes from an event's being handed to a producer until a reader of Redis finds
 // it counted, at a steady rate on Apache Kafka.
 func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
@@ -87,14 +133,20 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 		return err
 	}
 	var produced int64
-	var memory [2]float64
+	var memory [2]float64 // of this process, resident, MB: after a third of the time, and at the end
 	profile := ""
 	if s.profile != "" {
 		profile = s.profile + ".servable"
 	}
 	used, err := measureUse(func() error {
 		return t.profiled(profile, func() (err error) {
-			produced, memory, err = pace(ctx, producer, s, clock)
+			produced, err = pace(ctx, producer, s.work, clock, func(elapsed time.Duration) bool {
+				if memory[0] == 0 && elapsed > s.paced/3 {
+					memory[0] = residentMB()
+				}
+				return elapsed > s.paced
+			})
+			memory[1] = residentMB()
 			return err
 		})
 	})
@@ -120,22 +172,19 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 	return nil
 }
 
-// pace produces at the rate for the time of the paced part. It returns how many events it made, and the resident
-// memory of this process, MB, after a third of the time and at the end.
-func pace(ctx context.Context, producer *kgo.Client, s *streamSetup, clock *producedAt) (produced int64, memory [2]float64, err error) {
+// pace produces at the rate until enough, which is asked every few milliseconds, says so. It returns how many events it
+// made.
+func pace(ctx context.Context, producer *kgo.Client, w workload, clock *producedAt, enough func(elapsed time.Duration) bool) (produced int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	const slice = 2 * time.Millisecond
-	shop, began := s.work.shopper(), time.Now()
+	shop, began := w.shopper(), time.Now()
 	tick := time.NewTicker(slice)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		<-tick.C
 		elapsed := time.Since(began)
-		if memory[0] == 0 && elapsed > s.paced/3 {
-			memory[0] = residentMB()
-		}
-		if elapsed > s.paced {
+		if enough(elapsed) {
 			break
 		}
 		for ; produced < int64(elapsed.Seconds()*pacedRate); produced++ {
@@ -143,7 +192,7 @@ func pace(ctx context.Context, producer *kgo.Client, s *streamSetup, clock *prod
 			e := shop.next(event.MillisOf(at))
 			r, err := record(&e, event.ContentTypeProtobuf)
 			if err != nil {
-				return produced, memory, err
+				return produced, err
 			}
 			r.Timestamp = at
 			producer.Produce(ctx, r, func(r *kgo.Record, err error) {
@@ -155,11 +204,10 @@ func pace(ctx context.Context, producer *kgo.Client, s *streamSetup, clock *prod
 			})
 		}
 	}
-	memory[1] = residentMB()
 	if err := producer.Flush(ctx); err != nil {
-		return produced, memory, fmt.Errorf("produce at a steady rate: %w", context.Cause(ctx))
+		return produced, fmt.Errorf("produce at a steady rate: %w", context.Cause(ctx))
 	}
-	return produced, memory, nil
+	return produced, nil
 }
 
 func awaitApplied(ctx context.Context, r *live.Runner, produced int64) error {
@@ -189,33 +237,14 @@ func reportServable(out *report, s *streamSetup, b *broker, clock *producedAt, l
 		"broker": b.name, "rate": pacedRate, "seconds": s.paced.Seconds(), "warm_s": pacedWarm.Seconds(), "codec": event.ContentTypeProtobuf,
 	})
 	maps.Copy(params, used)
-	var took []float64
-	began := time.Time{}
-	for p, at := range clock.at {
-		fence, next := redis.Keys{Partition: int32(p), Namespace: namespace}.Fence(), int64(0)
-		for _, c := range log {
-			if c.fence != fence {
-				continue
-			}
-			for ; next < c.next && next < int64(len(at)); next++ {
-				if began.IsZero() || at[next].Before(began) {
-					began = at[next]
-				}
-				if at[next].Sub(began) > pacedWarm {
-					took = append(took, c.at.Sub(at[next]).Seconds()*1000)
-				}
-			}
-		}
-	}
+	took := clock.servable(log, namespace, clock.first().Add(pacedWarm), time.Now())
 	if len(took) == 0 {
 		s.log.Warn("nothing was measured: the paced part is shorter than its warming up")
 		return
 	}
-	slices.Sort(took)
-	quantile := func(q float64) float64 { return took[min(len(took)-1, int(q*float64(len(took))))] }
-	out.add("servable_p50_ms", quantile(.5), "ms", params)
-	out.add("servable_p99_ms", quantile(.99), "ms", params)
-	out.add("servable_p999_ms", quantile(.999), "ms", params)
+	out.add("servable_p50_ms", atQuantile(took, .5), "ms", params)
+	out.add("servable_p99_ms", atQuantile(took, .99), "ms", params)
+	out.add("servable_p999_ms", atQuantile(took, .999), "ms", params)
 	out.add("servable_max_ms", took[len(took)-1], "ms", params)
 	out.add("servable_memory_third_mb", memory[0], "MB", params)
 	out.add("servable_memory_end_mb", memory[1], "MB", params)

@@ -233,8 +233,8 @@ func TestLimits(t *testing.T) {
 		f, complete, err := p.step(record(0, offset, 1), start)
 		must(t, err)
 		if complete {
-			if f.end != offset+1 || f.first != 0 || len(f.rows) != int(offset)+1 || offset == 0 {
-				t.Errorf("the file of at most 1000 bytes is [%d,%d) with %d rows", f.first, f.end, len(f.rows))
+			if f.end != offset+1 || f.first != 0 || f.size() != int(offset)+1 || offset == 0 {
+				t.Errorf("the file of at most 1000 bytes is [%d,%d) with %d rows", f.first, f.end, f.size())
 			}
 			break
 		}
@@ -245,7 +245,7 @@ func TestLimits(t *testing.T) {
 	if _, due := p.tick(start.Add(time.Minute - 1)); due {
 		t.Error("due before its time")
 	}
-	if f, due := p.tick(start.Add(time.Minute)); !due || f.end != p.next || len(f.rows) != 0 {
+	if f, due := p.tick(start.Add(time.Minute)); !due || f.end != p.next || f.size() != 0 {
 		t.Errorf("after a minute: %+v, %v", f, due)
 	}
 }

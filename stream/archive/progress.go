@@ -1,10 +1,6 @@
 package archive
 
-import (
-	"sync"
-
-	"github.com/anabranch/anabranch/schemas/model"
-)
+import "sync"
 
 // Stats counts what an Archiver has written since New, for metrics.
 type Stats struct {
@@ -28,21 +24,17 @@ func (g *progress) Stats() Stats {
 	return g.stats
 }
 
-// wrote counts a file that led to the objects put, which are fewer rows where others were adopted.
-func (g *progress) wrote(f file, put []model.Object) {
+// wrote counts what was written.
+func (g *progress) wrote(s Stats) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, o := range put {
-		g.stats.Files++
-		g.stats.Rows += o.Rows
-		g.stats.Bytes += o.Bytes
-		for _, r := range f.rows {
-			if r.Offset >= o.First && r.Offset < o.End && r.Reject != nil {
-				g.stats.Rejected++
-			}
-		}
-	}
-	if f.closes {
-		g.stats.Marks++
-	}
+	g.stats.add(s)
+}
+
+func (s *Stats) add(more Stats) {
+	s.Rows += more.Rows
+	s.Rejected += more.Rejected
+	s.Files += more.Files
+	s.Bytes += more.Bytes
+	s.Marks += more.Marks
 }

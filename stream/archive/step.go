@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/infra/kafka"
+	"github.com/anabranch/anabranch/infra/rawparquet"
 	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/model"
 )
@@ -13,7 +14,7 @@ import (
 // Limits say when a file is written although no mark ends it.
 type Limits struct {
 	Rows  int           // default 500,000
-	Bytes int64         // of records and their bookkeeping in memory, per partition; default 128 MiB among all, but 8 to 64 MiB
+	Bytes int64         // of records and their bookkeeping, per partition, of which less is in memory; default 128 MiB among all, but 8 to 64 MiB
 	Age   time.Duration // since its first record arrived; default 5 minutes
 }
 
@@ -30,8 +31,9 @@ func (l Limits) withDefaults(partitions int32) Limits {
 	return l
 }
 
-// rowBytes is about what a row takes in memory beside the record's own bytes.
-const rowBytes = 256
+// rowBytes is about what a row takes in columns beside the record's own bytes, before they are compressed: lengths of
+// texts, numbers that Protobuf writes in fewer bytes, numbers of texts in dictionaries.
+const rowBytes = 64
 
 // partition is the archiver's state of one partition: the records [first, next) of the current epoch
 // that are not written yet. It does no I/O and knows no clock.
@@ -43,19 +45,11 @@ type partition struct {
 
 	counter     model.Counter
 	first, next int64
-	rows        []event.Raw
+	rows        *rawparquet.Writer // of [first, next); nil before the first one
+	rejected    int64              // of rows
 	bytes       int64
-	since       time.Time // when the first pending record arrived
-}
-
-// file is what is to be written: the rows of [first, end). Where closes is set the mark that ends
-// the epoch lies at end, and the range may be empty.
-type file struct {
-	partition  int32
-	epoch      int64
-	first, end int64
-	rows       []event.Raw
-	closes     bool
+	since       time.Time          // when the first pending record arrived
+	spare       *rawparquet.Writer // of the file before, with its memory
 }
 
 // step takes the next record and returns the file that it completes, if any. Records that the archive
@@ -82,7 +76,7 @@ func (p *partition) step(r *kgo.Record, now time.Time) (f file, complete bool, e
 		}
 	}
 	p.next = r.Offset + 1
-	if len(p.rows) >= p.limits.Rows || p.bytes >= p.limits.Bytes {
+	if p.rows != nil && p.rows.Rows() >= p.limits.Rows || p.bytes >= p.limits.Bytes {
 		return p.cut(p.next), true, nil
 	}
 	return file{}, false, nil
@@ -98,9 +92,17 @@ func (p *partition) tick(now time.Time) (f file, complete bool) {
 
 // cut takes everything before end out as a file.
 func (p *partition) cut(end int64) file {
-	f := file{partition: p.id, epoch: p.counter.Epoch, first: p.first, end: end, rows: p.rows}
-	p.first, p.rows, p.bytes = end, nil, 0
+	f := file{partition: p.id, epoch: p.counter.Epoch, first: p.first, end: end, rows: p.rows, rejected: p.rejected}
+	p.first, p.rows, p.rejected, p.bytes = end, nil, 0, 0
 	return f
+}
+
+// reuse takes back the memory of a file that is in the bucket.
+func (p *partition) reuse(f file) {
+	if f.rows != nil {
+		f.rows.Reset()
+		p.spare = f.rows
+	}
 }
 
 // written notes that the archive now covers everything before end, which may be more than was cut.
@@ -123,9 +125,23 @@ func (p *partition) add(r *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	p.rows = append(p.rows, row)
+	p.writer().Add(&row)
+	if row.Reject != nil {
+		p.rejected++
+	}
 	p.bytes += int64(len(r.Key)+len(r.Value)) + rowBytes
 	return nil
+}
+
+// writer returns where rows go.
+func (p *partition) writer() *rawparquet.Writer {
+	if p.rows == nil {
+		p.rows, p.spare = p.spare, nil
+	}
+	if p.rows == nil {
+		p.rows = rawparquet.NewWriter()
+	}
+	return p.rows
 }
 
 func (p *partition) row(at event.Position, rec event.Record) (event.Raw, error) {

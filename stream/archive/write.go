@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/anabranch/anabranch/infra/bucket"
@@ -22,16 +21,16 @@ type store struct {
 }
 
 // write makes f a part of the archive and returns up to where the archive of the partition now
-// reaches: f.end, or more where another archiver was ahead. Objects that exist already are adopted,
-// and what they leave of f is written after them.
-func (s *store) write(ctx context.Context, f file) (end int64, put []model.Object, err error) {
+// reaches: f.end, or more where another archiver was ahead; and what it wrote itself. Objects that exist
+// already are adopted, and what they leave of f is written after them.
+func (s *store) write(ctx context.Context, f file) (end int64, wrote Stats, err error) {
 	for f.first < f.end {
 		o, own, err := s.put(ctx, f)
 		if err != nil {
-			return 0, nil, err
+			return 0, Stats{}, err
 		}
 		if o.End > f.end && f.closes {
-			return 0, nil, haltf("%s covers [%d,%d) of epoch %d, which ends at %d: restore the object from a backup, or delete it if it has none",
+			return 0, Stats{}, haltf("%s covers [%d,%d) of epoch %d, which ends at %d: restore the object from a backup, or delete it if it has none",
 				o.Key, o.First, o.End, f.epoch, f.end)
 		}
 		if err := s.list(ctx, f.epoch, func(x *model.Index) error {
@@ -41,27 +40,28 @@ func (s *store) write(ctx context.Context, f file) (end int64, put []model.Objec
 			}
 			return nil
 		}); err != nil {
-			return 0, nil, err
+			return 0, Stats{}, err
 		}
 		if own {
-			put = append(put, o)
+			wrote.add(Stats{Files: 1, Rows: o.Rows, Bytes: o.Bytes, Rejected: f.rejected})
 		}
-		rest := sort.Search(len(f.rows), func(i int) bool { return f.rows[i].Offset >= o.End })
-		f.first, f.rows = o.End, f.rows[rest:]
+		if f, err = f.after(o.End); err != nil {
+			return 0, Stats{}, err
+		}
 	}
 	if f.closes { // nothing to do unless the epoch, or what was left of it, is empty
 		if err := s.list(ctx, f.epoch, func(x *model.Index) error { return setEnd(x, f.partition, f.end) }); err != nil {
-			return 0, nil, err
+			return 0, Stats{}, err
 		}
+		wrote.Marks++
 	}
-	return f.first, put, nil
+	return f.first, wrote, nil
 }
 
 // put stores f as an object, or returns the one that is there already.
 func (s *store) put(ctx context.Context, f file) (o model.Object, own bool, err error) {
 	key := model.RawKey(s.topicID, f.epoch, f.partition, f.first)
-	span := rawparquet.SpanOf(s.topicID, f.partition, f.epoch, f.first, f.end, len(f.rows))
-	data, err := rawparquet.Encode(f.rows, span.Meta())
+	data, span, err := f.encode(s.topicID)
 	if err != nil {
 		return model.Object{}, false, haltf("%s: %w", key, err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/event"
 )
 
@@ -14,6 +15,7 @@ type metrics struct {
 	hits, misses                             prometheus.Counter
 	letters, mismatches                      *prometheus.CounterVec
 	lag, halted                              *prometheus.GaugeVec
+	base, epoch, next, target                *prometheus.GaugeVec // of the fence
 	servable                                 prometheus.Histogram
 }
 
@@ -38,6 +40,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		mismatches: counters("fence_mismatches_total", "Times the stored fence was not the expected one, by where it was: ahead, behind, missing or replaced.", "kind"),
 		lag:        gauges("lag_records", "Offsets between the fence and the end of the partition."),
 		halted:     gauges("halted", "1 while a partition waits for a person."),
+		base:       gauges("fence_base_epoch", "The least epoch that live state holds in full; answers of generations with a cut below it are degraded."),
+		epoch:      gauges("fence_epoch", "The epoch of the last record that live state contains."),
+		next:       gauges("fence_next_offset", "The offset of the first record that live state does not contain."),
+		target:     gauges("fence_target_offset", "The end of the partition when its live state was opened; until fence_next_offset is there, answers are degraded."),
 		servable: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "anabranch", Subsystem: "live", Name: "event_to_servable_seconds",
 			Help:    "Time from an event's log time to its state being readable.",
@@ -59,6 +65,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.records, m.applied, m.duplicates, m.roundTrips, m.hits, m.misses, m.letters, m.mismatches, m.lag, m.halted, m.servable,
+		m.base, m.epoch, m.next, m.target,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
@@ -69,8 +76,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 func partitionLabel(p int32) string { return strconv.Itoa(int(p)) }
 
+// showFence tells where a partition stands, if that is known.
+func (m *metrics) showFence(p int32, f redis.Fence) {
+	if f.TopicID == "" {
+		return
+	}
+	label := partitionLabel(p)
+	m.base.WithLabelValues(label).Set(float64(f.Base))
+	m.epoch.WithLabelValues(label).Set(float64(f.Epoch))
+	m.next.WithLabelValues(label).Set(float64(f.Next))
+	m.target.WithLabelValues(label).Set(float64(f.Target))
+}
+
 // forget removes the gauges of a partition that is somebody else's now.
 func (m *metrics) forget(p int32) {
-	m.lag.DeleteLabelValues(partitionLabel(p))
-	m.halted.DeleteLabelValues(partitionLabel(p))
+	for _, g := range []*prometheus.GaugeVec{m.lag, m.halted, m.base, m.epoch, m.next, m.target} {
+		g.DeleteLabelValues(partitionLabel(p))
+	}
 }

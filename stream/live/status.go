@@ -31,6 +31,7 @@ func (o *owner) report() {
 		waits = 1
 	}
 	o.r.metrics.halted.WithLabelValues(partitionLabel(o.partition)).Set(waits)
+	o.r.metrics.showFence(o.partition, o.fence)
 	if o.end >= 0 {
 		o.r.metrics.lag.WithLabelValues(partitionLabel(o.partition)).Set(float64(max(0, o.end-o.fence.Next)))
 	}

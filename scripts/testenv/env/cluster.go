@@ -19,10 +19,11 @@ const (
 	clusterSlots = 16384
 )
 
-// RedisCluster is a running cluster of three masters without replicas.
+// RedisCluster is a running cluster of three masters, without replicas but for those that are added.
 type RedisCluster struct {
-	Nodes []*Server // the server i holds the i-th third of the slots
-	Addr  string    // host:port of all nodes, separated by commas
+	Nodes    []*Server // the server i holds the i-th third of the slots
+	Replicas []*Server // in the order in which they were added
+	Addr     string    // host:port of the Nodes, separated by commas
 }
 
 // StartRedisCluster starts three nodes, gives each a third of the slots, and returns when all of them say
@@ -51,13 +52,10 @@ func startCluster(ctx context.Context, cfg Config, _ string) ([]*Server, error) 
 func (c *RedisCluster) start(ctx context.Context, cfg Config) error {
 	var addrs []string
 	for i := range clusterNodes {
-		s, err := newRedis(ctx, cfg, fmt.Sprintf("redis-cluster-%d", i+1))
+		s, err := newClusterNode(ctx, cfg, fmt.Sprintf("redis-cluster-%d", i+1))
 		if err != nil {
 			return err
 		}
-		// By default the bus has the port 10,000 above, which may be taken.
-		s.spec.args = append(s.spec.args,
-			"--cluster-enabled", "yes", "--cluster-port", s.ports[1].String(), "--cluster-node-timeout", "2000")
 		c.Nodes = append(c.Nodes, s)
 		if err := s.Start(ctx); err != nil {
 			return err
@@ -69,9 +67,20 @@ func (c *RedisCluster) start(ctx context.Context, cfg Config) error {
 	return c.meet(ctx)
 }
 
+// newClusterNode prepares a node that knows no other.
+func newClusterNode(ctx context.Context, cfg Config, name string) (*Server, error) {
+	s, err := newRedis(ctx, cfg, name)
+	if err != nil {
+		return nil, err
+	}
+	// By default the bus has the port 10,000 above, which may be taken.
+	s.spec.args = append(s.spec.args,
+		"--cluster-enabled", "yes", "--cluster-port", s.ports[1].String(), "--cluster-node-timeout", "2000")
+	return s, nil
+}
+
 // meet gives each node its slots and lets the others know the first one.
 func (c *RedisCluster) meet(ctx context.Context) error {
-	port, bus := c.Nodes[0].ports[0].number, c.Nodes[0].ports[1].number
 	for i, node := range c.Nodes {
 		first, last := i*clusterSlots/clusterNodes, (i+1)*clusterSlots/clusterNodes-1
 		err := onNode(node, func(client *goredis.Client) error {
@@ -80,7 +89,7 @@ func (c *RedisCluster) meet(ctx context.Context) error {
 				{"CLUSTER", "SET-CONFIG-EPOCH", i + 1},
 			}
 			if i > 0 {
-				commands = append(commands, []any{"CLUSTER", "MEET", "127.0.0.1", port, bus})
+				commands = append(commands, c.greeting())
 			}
 			return do(ctx, client, commands...)
 		})
@@ -91,17 +100,17 @@ func (c *RedisCluster) meet(ctx context.Context) error {
 	return nil
 }
 
+// greeting is the command that lets a node know the first one, and so all.
+func (c *RedisCluster) greeting() []any {
+	first := c.Nodes[0]
+	return []any{"CLUSTER", "MEET", "127.0.0.1", first.ports[0].number, first.ports[1].number}
+}
+
 // join waits until every node knows all the others and says that all slots are served. From then on that is
 // also what a node that starts again has to say.
 func (c *RedisCluster) join(ctx context.Context) error {
 	for _, node := range c.Nodes {
-		addr := node.Addr
-		node.probe = func(ctx context.Context) error {
-			return errors.Join(
-				askRedis(ctx, addr, "CLUSTER INFO", "cluster_state:ok"),
-				askRedis(ctx, addr, "CLUSTER INFO", "cluster_known_nodes:"+strconv.Itoa(clusterNodes)),
-				askRedis(ctx, addr, "CLUSTER INFO", "cluster_slots_assigned:"+strconv.Itoa(clusterSlots)))
-		}
+		node.probe = c.knowsAll(node)
 	}
 	for _, node := range c.Nodes {
 		if err := node.proc.waitReady(ctx, startTimeout, node.probe); err != nil {
@@ -111,8 +120,20 @@ func (c *RedisCluster) join(ctx context.Context) error {
 	return nil
 }
 
+// knowsAll is the probe that a node knows all others and says that every slot is served.
+func (c *RedisCluster) knowsAll(node *Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return errors.Join(
+			askRedis(ctx, node.Addr, "CLUSTER INFO", "cluster_state:ok"),
+			askRedis(ctx, node.Addr, "CLUSTER INFO", "cluster_known_nodes:"+strconv.Itoa(len(c.Nodes)+len(c.Replicas))),
+			askRedis(ctx, node.Addr, "CLUSTER INFO", "cluster_slots_assigned:"+strconv.Itoa(clusterSlots)))
+	}
+}
+
 // Stop stops all nodes and removes their folders.
-func (c *RedisCluster) Stop() error { return (&Set{servers: c.Nodes}).Stop() }
+func (c *RedisCluster) Stop() error {
+	return (&Set{servers: slices.Concat(c.Nodes, c.Replicas)}).Stop()
+}
 
 // MoveSlot moves a slot and its keys to the node Nodes[to], as an operator does while clients write. After
 // about half of the keys, halfway is called if it is not nil: clients are then sent to and fro (ASK,

@@ -52,7 +52,7 @@
 // the proxy says; [StartKafkaBehind] sends clients to the proxy; [StartRedisSentinel] watches a master.
 //
 // The nodes of a cluster are the servers redis-cluster-1 to -3; [StartRedisCluster] returns them with
-// [RedisCluster.MoveSlot].
+// [RedisCluster.MoveSlot] and [RedisCluster.AddReplica].
 package env
 
 import (

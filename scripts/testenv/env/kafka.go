@@ -107,6 +107,11 @@ func kafkaProperties(data, broker, controller, advertised string) string {
 		"auto.create.topics.enable=false",
 		"log.retention.ms=-1",
 		"group.initial.rebalance.delay.ms=0",
+		// The broker says so to members of the new protocol (KIP-848), by default 5 s and 45 s: tests would wait for that.
+		"group.consumer.min.heartbeat.interval.ms=200",
+		"group.consumer.heartbeat.interval.ms=200",
+		"group.consumer.min.session.timeout.ms=6000",
+		"group.consumer.session.timeout.ms=6000",
 		"offsets.topic.replication.factor=1",
 		"offsets.topic.num.partitions=4",
 		"transaction.state.log.replication.factor=1",
