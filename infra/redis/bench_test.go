@@ -27,10 +27,12 @@ func BenchmarkCommit(b *testing.B) {
 	for i := range writes {
 		writes[i] = KV{keys.User("01J", fmt.Sprint(i)), make([]byte, 200)}
 	}
+	committer := store.NewCommitter(keys)
+	defer func() { _ = committer.Close() }()
 	next := int64(0)
 	for b.Loop() {
 		next++
-		if res, err = store.Commit(b.Context(), keys, res.Stored, fenceAt(next), writes, nil); err != nil || !res.OK {
+		if res, err = committer.Commit(b.Context(), res.Stored, fenceAt(next), Changes{Writes: writes}); err != nil || !res.OK {
 			b.Fatal(res, err)
 		}
 	}

@@ -51,6 +51,10 @@ func Dial(text string) (goredis.UniversalClient, error) {
 	return goredis.NewClusterClient(nodes), nil
 }
 
+// poolSize bounds the connections to a server. Each owner of a partition keeps one for its commits, beside those that
+// come and go.
+const poolSize = 1024
+
 // topologyAge is how old a client's idea of who serves which slot may become. A node that is gone sends nobody to its
 // successor, so for as long live state would stand still after a fail-over; by default that is a minute.
 const topologyAge = 2 * time.Second
@@ -65,6 +69,7 @@ func (a *address) universal() (*goredis.UniversalOptions, error) {
 		Password:              a.password,
 		IsClusterMode:         a.kind == cluster,
 		ContextTimeoutEnabled: true,
+		PoolSize:              poolSize,
 		OnConnect:             refuseEviction,
 		ConnMaxLifetime:       connLifetime,
 		ConnMaxLifetimeJitter: time.Minute,

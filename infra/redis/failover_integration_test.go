@@ -58,7 +58,7 @@ func (p pair) loseWrites(t *testing.T, client goredis.UniversalClient) (keys Key
 	keys = Keys{Partition: 3, Namespace: "0123456789ab-v1"}
 	raw := opened(t, store, keys)
 	commit := func(raw string, next int64, value string) string {
-		res, err := store.Commit(t.Context(), keys, raw, fenceAt(next), []KV{{keys.User("01J", "a"), []byte(value)}}, nil)
+		res, err := store.Commit(t.Context(), keys, raw, fenceAt(next), Changes{Writes: []KV{{keys.User("01J", "a"), []byte(value)}}})
 		if err != nil || !res.OK {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
@@ -82,7 +82,7 @@ func (p pair) loseWrites(t *testing.T, client goredis.UniversalClient) (keys Key
 func rolledBack(t *testing.T, client goredis.UniversalClient, keys Keys, known, lost string) {
 	t.Helper()
 	store, user := NewStore(client), keys.User("01J", "a")
-	res, err := store.Commit(t.Context(), keys, lost, fenceAt(12), []KV{{user, []byte("a hole before it")}}, nil)
+	res, err := store.Commit(t.Context(), keys, lost, fenceAt(12), Changes{Writes: []KV{{user, []byte("a hole before it")}}})
 	if err != nil || res.OK || res.Stored != known {
 		t.Fatalf("commit on top of what was lost: %+v, %v, want refused with %s", res, err, known)
 	}
@@ -90,7 +90,7 @@ func rolledBack(t *testing.T, client goredis.UniversalClient, keys Keys, known, 
 	if err != nil || string(blobs[0]) != "known" {
 		t.Errorf("the blob is %q, %v, want the one that belongs to the fence", blobs, err)
 	}
-	res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(9), []KV{{user, []byte("again")}}, nil)
+	res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(9), Changes{Writes: []KV{{user, []byte("again")}}})
 	if err != nil || !res.OK {
 		t.Errorf("commit from where the replica stands: %+v, %v", res, err)
 	}
@@ -201,7 +201,7 @@ func TestIntegrationTLSAndACLUser(t *testing.T) {
 	}
 	server, err := env.StartRedisWith(t.Context(), need.OwnConfig(t), "--tls-port", port,
 		"--tls-ca-cert-file", files.ca, "--tls-cert-file", files.cert, "--tls-key-file", files.key,
-		"--user", "stream", "on", ">p@ss", "~anabranch:*", "+@read", "+@write", "+@scripting", "+@connection", "+config|get", "+info")
+		"--user", "stream", "on", ">p@ss", "~anabranch:*", "+@read", "+@write", "+@transaction", "+@connection", "+config|get", "+info")
 	stopped(t, server, err)
 	base := "rediss://stream:p%40ss@127.0.0.1:" + port + "?tls_ca=" + files.ca
 	client := dial(t, base+"&tls_cert="+files.cert+"&tls_key="+files.key)
@@ -210,7 +210,7 @@ func TestIntegrationTLSAndACLUser(t *testing.T) {
 	}
 	store, keys := NewStore(client), freshKeys(t, client)
 	raw := opened(t, store, keys)
-	if res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), []KV{{keys.Global("01J"), []byte("x")}}, nil); err != nil || !res.OK {
+	if res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), Changes{Writes: []KV{{keys.Global("01J"), []byte("x")}}}); err != nil || !res.OK {
 		t.Errorf("commit: %+v, %v", res, err)
 	}
 	if err := client.Set(t.Context(), "somebody else's", 1, 0).Err(); err == nil {

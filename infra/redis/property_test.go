@@ -18,12 +18,23 @@ func TestInterleavedOwners(t *testing.T) {
 	onServers(t, func(t *testing.T, client goredis.UniversalClient) {
 		rapid.Check(t, func(rt *rapid.T) {
 			w := &world{client: client, store: NewStore(client), keys: freshKeys(rt, client), blobs: map[string]string{}}
+			for i := range w.owners {
+				w.owners[i] = w.store.NewCommitter(w.keys)
+			}
+			defer func() {
+				for _, c := range w.owners {
+					if err := c.Close(); err != nil {
+						rt.Error(err)
+					}
+				}
+			}()
 			rt.Repeat(map[string]func(*rapid.T){
-				"":       w.check,
-				"open":   w.open,
-				"look":   w.look,
-				"commit": w.commit,
-				"lose":   w.loseFence,
+				"":        w.check,
+				"open":    w.open,
+				"look":    w.look,
+				"commit":  w.commit,
+				"lose":    w.loseFence,
+				"hang up": w.hangUp,
 			})
 		})
 	})
@@ -38,6 +49,7 @@ type world struct {
 	fence  string // stored raw fence, "" = none
 	blobs  map[string]string
 	belief [2]string
+	owners [2]*Committer
 	step   int64
 }
 
@@ -49,7 +61,10 @@ func (w *world) names() []string {
 	return append(names, w.keys.Item("01J", "0"), w.keys.Global("01J"))
 }
 
-func (w *world) owner(t *rapid.T) *string { return &w.belief[rapid.IntRange(0, 1).Draw(t, "owner")] }
+func (w *world) owner(t *rapid.T) (*Committer, *string) {
+	i := rapid.IntRange(0, 1).Draw(t, "owner")
+	return w.owners[i], &w.belief[i]
+}
 
 func (w *world) fenceOf(t *rapid.T) (Fence, string) {
 	w.step++
@@ -62,9 +77,9 @@ func (w *world) fenceOf(t *rapid.T) (Fence, string) {
 }
 
 func (w *world) open(t *rapid.T) {
-	owner := w.owner(t)
+	committer, owner := w.owner(t)
 	fence, raw := w.fenceOf(t)
-	res, err := w.store.Open(t.Context(), w.keys, fence)
+	res, err := committer.Open(t.Context(), fence)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +93,7 @@ func (w *world) open(t *rapid.T) {
 }
 
 func (w *world) look(t *rapid.T) {
-	owner := w.owner(t)
+	_, owner := w.owner(t)
 	_, raw, _, err := w.store.ReadFence(t.Context(), w.keys)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +102,7 @@ func (w *world) look(t *rapid.T) {
 }
 
 func (w *world) commit(t *rapid.T) {
-	owner := w.owner(t)
+	committer, owner := w.owner(t)
 	if *owner == "" {
 		t.Skip("this owner knows no fence")
 	}
@@ -103,7 +118,7 @@ func (w *world) commit(t *rapid.T) {
 	for _, name := range deletes {
 		delete(wanted, name)
 	}
-	res, err := w.store.Commit(t.Context(), w.keys, *owner, fence, writes, deletes)
+	res, err := committer.Commit(t.Context(), *owner, fence, Changes{Writes: writes, Deletes: deletes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +137,14 @@ func (w *world) loseFence(t *rapid.T) {
 		t.Fatal(err)
 	}
 	w.fence = ""
+}
+
+// hangUp makes an owner lose its connection.
+func (w *world) hangUp(t *rapid.T) {
+	committer, _ := w.owner(t)
+	if err := committer.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *world) check(t *rapid.T) {

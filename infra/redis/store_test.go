@@ -62,11 +62,11 @@ func TestCommitWritesDeletesAndMovesTheFence(t *testing.T) {
 		raw := opened(t, store, keys)
 		a, b, binary := keys.User("01J", "a"), keys.User("01J", "b"), keys.Item("01J", "\x00\xff{}ü")
 		res, err := store.Commit(t.Context(), keys, raw, fenceAt(5),
-			[]KV{{a, []byte("1")}, {b, []byte{}}, {binary, []byte{0, 255, '\n'}}}, nil)
+			Changes{Writes: []KV{{a, []byte("1")}, {b, []byte{}}, {binary, []byte{0, 255, '\n'}}}})
 		if err != nil || !res.OK || res.Stored != encoded(t, fenceAt(5)) {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
-		res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(6), []KV{{b, []byte("2")}}, []string{a, keys.User("01J", "never was")})
+		res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(6), Changes{Writes: []KV{{b, []byte("2")}}, Deletes: []string{a, keys.User("01J", "never was")}})
 		if err != nil || !res.OK {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
@@ -86,14 +86,14 @@ func TestStaleCommitChangesNothing(t *testing.T) {
 		store, keys := NewStore(client), freshKeys(t, client)
 		raw := opened(t, store, keys)
 		user, other := keys.User("01J", "a"), keys.User("01J", "b")
-		ahead, err := store.Commit(t.Context(), keys, raw, fenceAt(5), []KV{{user, []byte("kept")}}, nil)
+		ahead, err := store.Commit(t.Context(), keys, raw, fenceAt(5), Changes{Writes: []KV{{user, []byte("kept")}}})
 		if err != nil || !ahead.OK {
 			t.Fatalf("commit: %+v, %v", ahead, err)
 		}
 		for name, expected := range map[string]string{
 			"behind": raw, "ahead": encoded(t, fenceAt(6)), "other bytes": ahead.Stored + " ", "prefix": ahead.Stored[:10],
 		} {
-			res, err := store.Commit(t.Context(), keys, expected, fenceAt(9), []KV{{other, []byte("lost")}}, []string{user})
+			res, err := store.Commit(t.Context(), keys, expected, fenceAt(9), Changes{Writes: []KV{{other, []byte("lost")}}, Deletes: []string{user}})
 			if err != nil || res.OK || res.Stored != ahead.Stored {
 				t.Errorf("%s: %+v, %v, want refused with the stored fence", name, res, err)
 			}
@@ -102,7 +102,7 @@ func TestStaleCommitChangesNothing(t *testing.T) {
 		if err := client.Del(t.Context(), keys.Fence()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		res, err := store.Commit(t.Context(), keys, ahead.Stored, fenceAt(9), []KV{{other, []byte("lost")}}, []string{user})
+		res, err := store.Commit(t.Context(), keys, ahead.Stored, fenceAt(9), Changes{Writes: []KV{{other, []byte("lost")}}, Deletes: []string{user}})
 		if err != nil || res.OK || res.Stored != "" {
 			t.Errorf("fence lost: %+v, %v, want refused with no fence", res, err)
 		}
@@ -126,7 +126,7 @@ func TestLargeCommit(t *testing.T) {
 			names[i] = keys.User("01J", fmt.Sprint(i))
 			writes[i] = KV{names[i], fmt.Appendf(nil, "value %d", i)}
 		}
-		res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), writes, nil)
+		res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), Changes{Writes: writes})
 		if err != nil || !res.OK {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
@@ -139,26 +139,12 @@ func TestLargeCommit(t *testing.T) {
 				t.Fatalf("blob %d = %q", i, blob)
 			}
 		}
-		res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(2), writes[:1], names[1:])
+		res, err = store.Commit(t.Context(), keys, res.Stored, fenceAt(2), Changes{Writes: writes[:1], Deletes: names[1:]})
 		if err != nil || !res.OK {
 			t.Fatalf("deleting commit: %+v, %v", res, err)
 		}
 		if left, err := client.Exists(t.Context(), names...).Result(); err != nil || left != 1 {
 			t.Errorf("%d keys left, %v, want 1", left, err)
-		}
-	})
-}
-
-func TestCommitReloadsTheScript(t *testing.T) {
-	onServers(t, func(t *testing.T, client goredis.UniversalClient) {
-		store, keys := NewStore(client), freshKeys(t, client)
-		raw := opened(t, store, keys)
-		if err := client.ScriptFlush(t.Context()).Err(); err != nil { // as after a failover
-			t.Fatal(err)
-		}
-		res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), nil, nil)
-		if err != nil || !res.OK {
-			t.Errorf("commit after SCRIPT FLUSH: %+v, %v", res, err)
 		}
 	})
 }
@@ -171,7 +157,7 @@ func TestCommitOverKeysOfAnotherType(t *testing.T) {
 		if err := client.RPush(t.Context(), user, "x").Err(); err != nil {
 			t.Fatal(err)
 		}
-		res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), []KV{{user, []byte("blob")}}, nil)
+		res, err := store.Commit(t.Context(), keys, raw, fenceAt(1), Changes{Writes: []KV{{user, []byte("blob")}}})
 		if err != nil || !res.OK {
 			t.Fatalf("commit: %+v, %v", res, err)
 		}
@@ -182,7 +168,7 @@ func TestCommitOverKeysOfAnotherType(t *testing.T) {
 		if err := client.RPush(t.Context(), keys.Fence(), "x").Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Commit(t.Context(), keys, res.Stored, fenceAt(2), []KV{{user, []byte("lost")}}, nil); err == nil {
+		if _, err := store.Commit(t.Context(), keys, res.Stored, fenceAt(2), Changes{Writes: []KV{{user, []byte("lost")}}}); err == nil {
 			t.Error("commit over a fence that is a list succeeded")
 		}
 		if got, err := client.Get(t.Context(), user).Result(); err != nil || got != "blob" {
@@ -197,15 +183,15 @@ func TestCommitRefusesForeignKeys(t *testing.T) {
 		raw := opened(t, store, keys)
 		elsewhere := Keys{Partition: keys.Partition + 1, Namespace: keys.Namespace}
 		for name, key := range map[string]string{"fence": keys.Fence(), "other slot": elsewhere.User("01J", "secret-user")} {
-			_, err := store.Commit(t.Context(), keys, raw, fenceAt(1), []KV{{key, nil}}, nil)
+			_, err := store.Commit(t.Context(), keys, raw, fenceAt(1), Changes{Writes: []KV{{key, nil}}})
 			if err == nil || strings.Contains(err.Error(), "secret-user") {
 				t.Errorf("%s written: %v, want an error that does not show the user", name, err)
 			}
-			if _, err := store.Commit(t.Context(), keys, raw, fenceAt(1), nil, []string{key}); err == nil {
+			if _, err := store.Commit(t.Context(), keys, raw, fenceAt(1), Changes{Deletes: []string{key}}); err == nil {
 				t.Errorf("%s deleted", name)
 			}
 		}
-		if _, err := store.Commit(t.Context(), keys, "", fenceAt(1), nil, nil); err == nil {
+		if _, err := store.Commit(t.Context(), keys, "", fenceAt(1), Changes{}); err == nil {
 			t.Error("commit without an expected fence succeeded")
 		}
 		if _, got, _, err := store.ReadFence(t.Context(), keys); err != nil || got != raw {
@@ -247,6 +233,12 @@ func TestRacingOwnersCountExactlyOnce(t *testing.T) {
 
 func countTo(t *testing.T, store *Store, keys Keys, target int64) (accepted int64) {
 	ctx := context.WithoutCancel(t.Context())
+	committer := store.NewCommitter(keys)
+	defer func() {
+		if err := committer.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	fence, raw, _, err := store.ReadFence(ctx, keys)
 	if err != nil {
 		t.Error(err)
@@ -255,7 +247,7 @@ func countTo(t *testing.T, store *Store, keys Keys, target int64) (accepted int6
 	for fence.Next < target {
 		next := fenceAt(fence.Next + 1)
 		blob := []KV{{keys.Global("01J"), []byte(fmt.Sprint(next.Next))}}
-		res, err := store.Commit(ctx, keys, raw, next, blob, nil)
+		res, err := committer.Commit(ctx, raw, next, Changes{Writes: blob})
 		if err != nil {
 			t.Error(err)
 			return accepted

@@ -56,7 +56,7 @@ func (s *Store) DropStored(ctx context.Context, f Stored) (bool, error) {
 	if fence, err := ParseFence(f.Raw); err == nil {
 		holds = named(fence.Incarnation)
 	}
-	n, err := s.runDrop(ctx, []string{f.Key}, holds)
+	n, err := s.dropFence(ctx, f.Key, func(raw string) bool { return strings.Contains(raw, holds) })
 	if err != nil {
 		return false, fmt.Errorf("drop fence %s: %w", f.Key, err)
 	}
@@ -65,8 +65,8 @@ func (s *Store) DropStored(ctx context.Context, f Stored) (bool, error) {
 
 // Sweep deletes the keys of incarnations that no fence names, and returns how many they were. An
 // incarnation that was left never comes back, so who else works on the partition does not matter: the
-// fence is looked at in the very script that deletes. Should Redis lose writes and have an older fence
-// again, then that is the fence which the script sees.
+// fence is watched by the very transaction that deletes. Should Redis lose writes and have an older fence
+// again, then that is the fence which the transaction sees.
 //
 // It reads the names of all keys, on every master of a cluster, in slices, and rests after each for as
 // long as it took.
@@ -100,9 +100,12 @@ func (s *Store) sweepGroup(ctx context.Context, k incarnationKey, keys []string,
 	if living[k] {
 		return 0, nil
 	}
+	g := s.guard(k.fence())
+	defer func() { err = errors.Join(err, g.Close()) }()
+	unnamed := func(raw string) bool { return !strings.Contains(raw, named(k.incarnation)) }
 	for len(keys) > 0 {
 		n := min(len(keys), slice)
-		gone, err := s.runDrop(ctx, append([]string{k.fence()}, keys[:n]...), named(k.incarnation))
+		gone, err := g.remove(ctx, unnamed, "UNLINK", keys[:n]...)
 		if err != nil {
 			return deleted, fmt.Errorf("delete keys of incarnation %s at %s: %w", k.incarnation, k.fence(), err)
 		}

@@ -25,7 +25,7 @@ func filled(t *testing.T, client goredis.UniversalClient, keys Keys, n int) Fenc
 	writes = append(writes, KV{keys.Global(fence.Incarnation), []byte("blob")})
 	next := fence
 	next.Next = 7
-	if moved, err := store.Commit(t.Context(), keys, opened.Stored, next, writes, nil); err != nil || !moved.OK {
+	if moved, err := store.Commit(t.Context(), keys, opened.Stored, next, Changes{Writes: writes}); err != nil || !moved.OK {
 		t.Fatalf("commit: %+v, %v", moved, err)
 	}
 	if err := client.SAdd(t.Context(), keys.State(fence.Incarnation)+"x:3", "g").Err(); err != nil {

@@ -81,7 +81,7 @@ func childMain(raw string) int {
 	work := map[string]func(context.Context, *slog.Logger) error{
 		roleLive: c.live, roleArchive: c.archive, roleMark: c.mark,
 	}[c.Role]
-	if err := work(ctx, log); err != nil {
+	if err := work(ctx, log); err != nil && !errors.Is(err, context.Canceled) { // told to end while it started
 		log.Error("process ends", "role", c.Role, "error", err)
 		return jobs.ExitCode(err)
 	}

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -15,10 +16,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/infra/bucket"
+	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/model"
 )
 
-// Points of the live process. open is the script that opens a fence, fence the one that moves it, letters the dead
+// Points of the live process. open is the transaction that opens a fence, fence the one that moves it, letters the dead
 // letters of a batch, commit the group's offset.
 const (
 	beforeOpen    = "before open"
@@ -71,36 +73,38 @@ func (h redisCrashes) DialHook(next goredis.DialHook) goredis.DialHook {
 
 // ProcessPipelineHook implements goredis.Hook.
 func (h redisCrashes) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return next
-}
-
-// ProcessHook implements goredis.Hook.
-func (h redisCrashes) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		before, after := pointsOf(cmd)
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		before, after := pointsOf(cmds)
 		h.c.pass(before)
-		err := next(ctx, cmd)
-		if err == nil {
+		err := next(ctx, cmds)
+		if err == nil || errors.Is(err, goredis.Nil) {
 			h.c.pass(after)
 		}
 		return err
 	}
 }
 
-// pointsOf returns the points before and after a command. The commit script's first argument after its keys is the
-// expected fence, which is empty where one is opened.
-func pointsOf(cmd goredis.Cmder) (before, after string) {
-	args := cmd.Args()
-	switch cmd.Name() {
-	case "mget":
-		return "-", afterLoad
-	case "eval", "evalsha":
-		if keys, ok := args[2].(int); ok && len(args) > 3+keys && args[3+keys] == "" {
-			return beforeOpen, afterOpen
+// ProcessHook implements goredis.Hook.
+func (h redisCrashes) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && cmd.Name() == "mget" {
+			h.c.pass(afterLoad)
 		}
-		return beforeFence, afterFence
+		return err
 	}
-	return "-", "-"
+}
+
+// pointsOf returns the points before and after a commit. One that does nothing but write a fence opens it.
+func pointsOf(cmds []goredis.Cmder) (before, after string) {
+	t, ok := redis.TransactionOf(cmds)
+	switch {
+	case !ok:
+		return "-", "-"
+	case len(t.Writes)+t.Others == 0:
+		return beforeOpen, afterOpen
+	}
+	return beforeFence, afterFence
 }
 
 // kafkaCrashes makes the points around what a process writes to Kafka: records of a topic, and group offsets.

@@ -125,7 +125,8 @@ func flushAll(ctx context.Context, w *world, _ *env.Server, _ *process) error {
 	return nil
 }
 
-// scriptFlush makes Redis forget the script, again and again.
+// scriptFlush makes Redis forget its scripts, of which commits no longer need one, and what its clients watch, which they do need:
+// their connections are cut. Again and again.
 func scriptFlush(ctx context.Context, w *world, _, _ *process) error {
 	for range 20 {
 		if err := w.awaitSome(ctx, 150); err != nil {
@@ -133,6 +134,9 @@ func scriptFlush(ctx context.Context, w *world, _, _ *process) error {
 		}
 		if err := w.redis.ScriptFlush(ctx).Err(); err != nil {
 			return fmt.Errorf("SCRIPT FLUSH: %w", err)
+		}
+		if err := w.redis.ClientKillByFilter(ctx, "TYPE", "normal").Err(); err != nil {
+			return fmt.Errorf("CLIENT KILL: %w", err)
 		}
 	}
 	return nil

@@ -9,7 +9,7 @@ func matrix() []row {
 	return []row{
 		{n: 1, name: "poison records: bad JSON, null, bad UTF-8, 2 MB, 1 in 1000", needs: all, run: poison},
 		{n: 2, name: "kill -9 before and after every fence write, PUT, commit", needs: all, run: kills},
-		{n: 3, name: "script reply lost: the connection is cut after the request was sent", needs: all + ", proxy", run: replyLost},
+		{n: 3, name: "reply to a commit lost: the connection is cut after the request was sent", needs: all + ", proxy", run: replyLost},
 		{n: 4, name: "PUT cut in the middle", needs: all + ", proxy", run: putCut},
 		{n: 5, name: "zombie owner: SIGSTOP past the session timeout, then SIGCONT", needs: all, run: zombie},
 		{n: 6, name: "rebalance storm: 1 to 8 to 1 workers, every 5 s", needs: all, run: storm},
@@ -17,7 +17,7 @@ func matrix() []row {
 		{n: 8, name: "fail-over to a stalled replica that lost acknowledged writes", needs: all + ", replica, proxy", run: failover},
 		{n: 9, name: "FLUSHALL", needs: all, run: onOwnRedis(flushAll)},
 		{n: 10, name: "Redis out of memory", needs: all, run: onOwnRedis(outOfMemory)},
-		{n: 11, name: "SCRIPT FLUSH", needs: all, run: underLoad(scriptFlush)},
+		{n: 11, name: "SCRIPT FLUSH, and connections that watch are cut", needs: all, run: underLoad(scriptFlush)},
 		{n: 12, name: "eviction policy wrong: refuses to start", needs: all, run: evicts},
 		{n: 13, name: "Kafka down for 60 s", needs: all, run: underLoad(kafkaDown)},
 		{n: 14, name: "topic deleted and recreated: halts with a runbook line", needs: all, run: recreated},

@@ -3,7 +3,7 @@
 //
 // # What is real
 //
-// The owners of the stream layer (live.Driven) with their caches and recoveries, the fenced script of
+// The owners of the stream layer (live.Driven) with their caches and recoveries, the fenced commits of
 // infra/redis and the client that sends it, the archiver (archive.Feeder) with its Parquet files and
 // indexes, imports, nights from the start and from an earlier generation (batch/materialize), the
 // generation's files (infra/artifact), the pointer's moves (batch/publish), reads as of an instant
@@ -13,7 +13,7 @@
 //
 //	clock    world.now; hosts' clocks and log times are off by what a step says
 //	Kafka    log.go: slices of records, in which the truth is noted beside each record
-//	Redis    redis.go: a map behind the real client that runs the real script, and can lose writes
+//	Redis    redis.go: a map behind the real client that executes its transactions, and can lose them
 //	bucket   bucket.go: a map behind the real conditions, whose writer can die before or after a write
 //	the loops around the layers, as steps: who does how much next is what a history says
 //

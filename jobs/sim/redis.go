@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net"
 	"slices"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
-	lua "github.com/yuin/gopher-lua"
 
 	"github.com/anabranch/anabranch/infra/redis"
 )
@@ -18,29 +16,26 @@ import (
 // errDown is what every command finds while Redis is down.
 var errDown = errors.New("redis is down")
 
-// answer is what may become of the next script.
+// answer is what may become of the next transaction.
 type answer int64
 
 const (
 	answered answer = iota
-	refused         // it is not run, and an error comes back
-	unheard         // it is run, and an error comes back
+	refused         // it is not executed, and an error comes back
+	unheard         // it is executed, and an error comes back
 )
 
-// server is a Redis in memory behind the real client: it runs the real script of infra/redis, each as one
-// step, and can lose its latest writes.
+// server is a Redis in memory behind the real client: transactions are executed as one step, and the latest of them
+// can be lost.
 type server struct {
 	data    map[string]string
 	history []undo
 	down    bool
 	next    answer
-
-	scripts map[string]*lua.LFunction // by SHA-1
-	lua     *lua.LState
-	current *undo // of the script that runs
+	current *undo // of the transaction that is executed
 }
 
-// undo is what a script changed, with what was there before it.
+// undo is what a transaction changed, with what was there before it.
 type undo struct {
 	fence  string // its key
 	before []change
@@ -51,45 +46,131 @@ type change struct {
 	existed    bool
 }
 
-// newServer returns an empty server and a client of it. Both end with close.
-func newServer() (*server, *goredis.Client) {
-	s := &server{data: map[string]string{}, scripts: map[string]*lua.LFunction{}, lua: lua.NewState()}
-	table := s.lua.NewTable()
-	s.lua.SetField(table, "call", s.lua.NewFunction(s.call))
-	s.lua.SetGlobal("redis", table)
-	client := goredis.NewClient(&goredis.Options{Addr: "simulated:6379", Protocol: 2, MaxRetries: -1})
-	client.AddHook(s)
-	return s, client
+func newServer() *server { return &server{data: map[string]string{}} }
+
+// dial returns a client with a connection of its own.
+func (s *server) dial() *goredis.Client {
+	client := goredis.NewClient(&goredis.Options{Addr: "127.0.0.1:6379", Protocol: 2, MaxRetries: -1})
+	client.AddHook(&link{server: s, watched: map[string]string{}})
+	return client
+}
+
+// link is a connection: what one client has sent ends here.
+type link struct {
+	*server
+	watched map[string]string // keys with the values that they had
+	queued  []goredis.Cmder   // since MULTI
+	multi   bool
 }
 
 // DialHook implements goredis.Hook.
-func (s *server) DialHook(goredis.DialHook) goredis.DialHook {
+func (l *link) DialHook(goredis.DialHook) goredis.DialHook {
 	return func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("the simulated Redis has no network")
 	}
 }
 
 // ProcessHook implements goredis.Hook: commands end here.
-func (s *server) ProcessHook(goredis.ProcessHook) goredis.ProcessHook {
+func (l *link) ProcessHook(goredis.ProcessHook) goredis.ProcessHook {
 	return func(_ context.Context, cmd goredis.Cmder) error {
-		err := s.do(cmd)
+		err := l.do(cmd)
 		cmd.SetErr(err)
 		return err
 	}
 }
 
 // ProcessPipelineHook implements goredis.Hook.
-func (s *server) ProcessPipelineHook(goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+func (l *link) ProcessPipelineHook(goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(_ context.Context, cmds []goredis.Cmder) (first error) {
 		for _, cmd := range cmds {
-			err := s.do(cmd)
+			err := l.send(cmd)
 			cmd.SetErr(err)
 			if first == nil {
 				first = err
 			}
+			if errors.Is(err, errDown) { // there is no connection any more
+				l.multi, l.queued = false, nil
+				clear(l.watched)
+			}
 		}
 		return first
 	}
+}
+
+// send takes a command of a pipeline.
+func (l *link) send(cmd goredis.Cmder) error {
+	switch name := cmd.Name(); {
+	case l.down:
+		return errDown
+	case name == "unwatch":
+		clear(l.watched)
+	case name == "watch":
+		key := text(cmd.Args()[1])
+		l.watched[key] = l.data[key]
+	case name == "multi":
+		l.multi = true
+	case name == "exec":
+		return l.exec(cmd.(*goredis.Cmd))
+	case l.multi:
+		l.queued = append(l.queued, cmd)
+	default:
+		return l.do(cmd)
+	}
+	return nil
+}
+
+// exec executes what is queued, unless a key that is watched has another value than it had.
+func (l *link) exec(cmd *goredis.Cmd) error {
+	queued, outcome := l.queued, l.next
+	l.queued, l.multi, l.next = nil, false, answered
+	same := true
+	for key, value := range l.watched {
+		same = same && l.data[key] == value
+	}
+	clear(l.watched)
+	switch {
+	case outcome == refused:
+		return errDown
+	case !same:
+		return goredis.Nil
+	}
+	fence := queued[len(queued)-1].Args()
+	l.current = &undo{fence: text(fence[1])}
+	replies := make([]any, len(queued))
+	for i, cmd := range queued {
+		if replies[i] = "OK"; cmd.Name() == "get" {
+			replies[i] = l.data[text(cmd.Args()[1])]
+		} else if err := l.write(cmd); err != nil {
+			return err
+		}
+	}
+	l.history = append(l.history, *l.current)
+	if outcome == unheard {
+		return errDown
+	}
+	cmd.SetVal(replies)
+	return nil
+}
+
+// write executes a command of a transaction.
+func (s *server) write(cmd goredis.Cmder) error {
+	args := cmd.Args()
+	switch name := cmd.Name(); name {
+	case "set", "mset":
+		for i := 1; i+1 < len(args); i += 2 {
+			s.set(text(args[i]), text(args[i+1]))
+		}
+	case "del":
+		for _, key := range args[1:] {
+			s.remember(text(key))
+			delete(s.data, text(key))
+		}
+	case "sadd", "srem":
+		s.changeSet(text(args[1]), name == "sadd", args[2:])
+	default:
+		return serverError("ERR unknown command " + name)
+	}
+	return nil
 }
 
 // serverError is an error that the server answers.
@@ -130,102 +211,8 @@ func (s *server) do(cmd goredis.Cmder) error {
 		}
 		cmd.SetVal(members)
 		return nil
-	case *goredis.Cmd: // EVALSHA, EVAL
-		return s.script(cmd, args)
 	}
 	return serverError("ERR unknown command " + cmd.Name())
-}
-
-// script answers EVALSHA or EVAL.
-func (s *server) script(cmd *goredis.Cmd, args []any) error {
-	name := text(args[1])
-	if cmd.Name() == "eval" {
-		f, err := s.lua.LoadString(name)
-		if err != nil {
-			return serverError("ERR " + err.Error())
-		}
-		name = goredis.NewScript(name).Hash()
-		s.scripts[name] = f
-	}
-	f := s.scripts[name]
-	if f == nil {
-		return serverError("NOSCRIPT No matching script")
-	}
-	outcome := s.next
-	s.next = answered
-	if outcome == refused {
-		return errDown
-	}
-	reply, err := s.run(f, args)
-	if err != nil {
-		return serverError("ERR " + err.Error())
-	}
-	if outcome == unheard {
-		return errDown
-	}
-	cmd.SetVal(reply)
-	return nil
-}
-
-func (s *server) run(f *lua.LFunction, args []any) ([]any, error) {
-	numKeys, ok := args[2].(int)
-	if !ok {
-		return nil, fmt.Errorf("%v keys", args[2])
-	}
-	s.current = &undo{fence: text(args[3])}
-	s.lua.SetGlobal("KEYS", s.table(args[3:3+numKeys]))
-	s.lua.SetGlobal("ARGV", s.table(args[3+numKeys:]))
-	if err := s.lua.CallByParam(lua.P{Fn: f, NRet: 1, Protect: true}); err != nil {
-		return nil, err
-	}
-	result, ok := s.lua.Get(-1).(*lua.LTable)
-	s.lua.Pop(1)
-	if !ok {
-		return nil, errors.New("the script's reply is no table")
-	}
-	if len(s.current.before) > 0 {
-		s.history = append(s.history, *s.current)
-	}
-	return []any{int64(lua.LVAsNumber(result.RawGetInt(1))), lua.LVAsString(result.RawGetInt(2))}, nil
-}
-
-func (s *server) table(values []any) *lua.LTable {
-	t := s.lua.CreateTable(len(values), 0)
-	for _, v := range values {
-		t.Append(lua.LString(text(v)))
-	}
-	return t
-}
-
-// call is redis.call inside a script.
-func (s *server) call(l *lua.LState) int {
-	switch name := l.CheckString(1); name {
-	case "GET":
-		if v, ok := s.data[l.CheckString(2)]; ok {
-			l.Push(lua.LString(v))
-		} else {
-			l.Push(lua.LFalse)
-		}
-		return 1
-	case "SET", "MSET":
-		for i := 2; i < l.GetTop(); i += 2 {
-			s.set(l.CheckString(i), l.CheckString(i+1))
-		}
-	case "DEL":
-		for i := 2; i <= l.GetTop(); i++ {
-			s.remember(l.CheckString(i))
-			delete(s.data, l.CheckString(i))
-		}
-	case "SADD", "SREM":
-		s.changeSet(l.CheckString(2), name == "SADD", func(yield func(string) bool) {
-			for i := 3; i <= l.GetTop() && yield(l.CheckString(i)); i++ {
-			}
-		})
-	default:
-		l.RaiseError("unknown command %s", name)
-	}
-	l.Push(lua.LString("OK"))
-	return 1
 }
 
 func (s *server) set(key, value string) {
@@ -241,10 +228,11 @@ func membersOf(set string) []string {
 	return strings.Split(set, "\n")
 }
 
-func (s *server) changeSet(key string, add bool, members iter.Seq[string]) {
+func (s *server) changeSet(key string, add bool, members []any) {
 	s.remember(key)
 	set := membersOf(s.data[key])
-	for m := range members {
+	for _, member := range members {
+		m := text(member)
 		i, found := slices.BinarySearch(set, m)
 		switch {
 		case add && !found:
@@ -263,7 +251,7 @@ func (s *server) remember(key string) {
 	s.current.before = append(s.current.before, change{key, v, ok})
 }
 
-// lose undoes the last n scripts that changed something, as a failover to a replica that lags does.
+// lose undoes the last n transactions that changed something, as a failover to a replica that lags does.
 func (s *server) lose(n int) int {
 	n = min(n, len(s.history))
 	for range n {
@@ -280,7 +268,7 @@ func (s *server) lose(n int) int {
 	return n
 }
 
-// tear sets the fence of the last script back by n of its own moves, but no state. It reports whether there was
+// tear sets the fence of the last transaction back by n of its own moves, but no state. It reports whether there was
 // a move to undo. The fence stays in its incarnation.
 func (s *server) tear(n int) (fence string, ok bool) {
 	if len(s.history) == 0 {

@@ -110,7 +110,7 @@ func (w *world) owner(k ownerKey, c *catalogue) (*live.Driven, error) {
 		return o, nil
 	}
 	o, err := live.NewDriven(live.Config{
-		Partitions: int32(len(w.log)), Redis: w.client, Catalogue: c.Catalogue, Origin: w.origin,
+		Partitions: int32(len(w.log)), Redis: w.redis.dial(), Catalogue: c.Catalogue, Origin: w.origin,
 		Floor: func() int64 { return w.floor }, Clock: w.clock(w.ownerSkew(k.owner)), Logger: silent,
 		BatchRecords: 4 + 5*int(k.owner), CacheBytes: 4_000 * len(w.log),
 	}, k.partition, w)
@@ -182,7 +182,7 @@ func (w *world) doVerify(which, owner int64, p int32) error {
 	return nil
 }
 
-// checkStates looks at what the last script wrote: states hold open epochs only, and nothing from beyond
+// checkStates looks at what the last commit wrote: states hold open epochs only, and nothing from beyond
 // the fence.
 func (w *world) checkStates(c *catalogue, p int32) error {
 	keys := redis.Keys{Partition: p, Namespace: c.namespace}

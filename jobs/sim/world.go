@@ -71,7 +71,8 @@ func newWorld(seed uint64) (*world, error) {
 	}
 	w.started, w.log = w.now, make([]topic, 1+r.IntN(3))
 	w.bucket = bucket.New(w.memory)
-	w.redis, w.client = newServer()
+	w.redis = newServer()
+	w.client = w.redis.dial()
 	for i := range uint64(3) {
 		c, err := newCatalogue(seed*8+i, i)
 		if err != nil {
@@ -90,7 +91,6 @@ func newWorld(seed uint64) (*world, error) {
 
 // close ends what the world began.
 func (w *world) close() error {
-	w.redis.lua.Close()
 	err := w.client.Close()
 	for _, g := range w.generation {
 		err = errors.Join(err, g.files.Close())

@@ -22,52 +22,22 @@ type blob struct {
 	value []byte
 }
 
-// script is a call of the commit script, as infra/redis documents its arguments.
-type script struct {
-	keys []any
-	args []any
-	next string // the fence after it
-}
-
-// parseScript returns the call that a command makes; ok is false for every other command.
-func parseScript(cmd goredis.Cmder) (s script, ok bool) {
-	all := cmd.Args()
-	if name := cmd.Name(); name != "evalsha" && name != "eval" || len(all) < 4 {
-		return s, false
-	}
-	n, ok := all[2].(int)
-	if !ok || len(all) < 3+n+4 {
-		return s, false
-	}
-	s.keys, s.args = all[3:3+n], all[3+n:]
-	s.next, ok = s.args[1].(string)
-	return s, ok
-}
-
-// blobs returns how many states the call stores.
-func (s script) blobs() int { n, _ := s.args[2].(int); return n }
-
-func (s script) blob(i int) blob {
-	key, _ := s.keys[1+i].(string)
-	value, _ := s.args[4+i].([]byte)
-	return blob{key, value}
-}
-
 // watcher is a hook of go-redis that counts what the runner commits, keeps a sample of it, notes when which
-// offsets were stored, and, where plain is set, stores it without the script.
+// offsets were stored, and, where plain is set, stores it without the transaction.
 type watcher struct {
-	blobs, bytes, scripts atomic.Int64
-	plain                 *goredis.Client // nil: the commands go where they belong
+	blobs, bytes, transactions atomic.Int64
+	plain                      *goredis.Client // nil: the commands go where they belong
 
 	keepBytes int  // of the sample at most
 	commits   bool // note them
 
 	mu     sync.Mutex
 	turn   int
-	every  int // one script in so many is kept
+	every  int // one commit in so many is kept
 	kept   int
 	sample [][]blob
 	log    []commit
+	fences map[string]string // of plain, by key
 }
 
 // commit says that offsets of a partition below next were readable at an instant.
@@ -81,82 +51,99 @@ func (w *watcher) DialHook(next goredis.DialHook) goredis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
 
-func (w *watcher) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return next
-}
+func (w *watcher) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
 
-func (w *watcher) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		s, ok := parseScript(cmd)
+func (w *watcher) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		t, ok := redis.TransactionOf(cmds)
 		if !ok {
-			return next(ctx, cmd)
+			return next(ctx, cmds)
 		}
 		var err error
 		if w.plain != nil {
-			err = w.setAll(ctx, cmd, s)
+			err = w.setAll(ctx, cmds, t)
 		} else {
-			err = next(ctx, cmd)
+			err = next(ctx, cmds)
 		}
 		if err == nil {
-			w.note(s)
+			w.note(t)
 		}
 		return err
 	}
 }
 
-// setAll does the work of the script with one pipeline of SETs: the states and the fence, unfenced and without the index.
-func (w *watcher) setAll(ctx context.Context, cmd goredis.Cmder, s script) error {
-	reply, ok := cmd.(*goredis.Cmd)
-	if !ok {
-		return fmt.Errorf("a script's reply is a %T", cmd)
+// setAll does the work of the transaction with one pipeline of SETs: the states and the fence, unfenced and without the index.
+func (w *watcher) setAll(ctx context.Context, cmds []goredis.Cmder, t redis.Transaction) error {
+	before, err := w.fenceBefore(ctx, t)
+	if err != nil {
+		return err
 	}
-	_, err := w.plain.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for i := range s.blobs() {
-			b := s.blob(i)
-			p.Set(ctx, b.key, b.value, 0)
+	_, err = w.plain.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i := range t.Writes {
+			p.Set(ctx, t.Writes[i].Key, t.Writes[i].Value, 0)
 		}
-		p.Set(ctx, fmt.Sprint(s.keys[0]), s.next, 0)
+		p.Set(ctx, t.Fence, t.Next, 0)
 		return nil
 	})
 	if err != nil {
-		cmd.SetErr(err)
 		return err
 	}
-	reply.SetVal([]any{int64(1), s.next})
+	t.Exec.SetVal([]any{before, "OK"})
+	if stored, ok := cmds[len(cmds)-1].(*goredis.StringCmd); ok {
+		stored.SetVal(t.Next)
+	}
 	return nil
 }
 
-func (w *watcher) note(s script) {
-	n, size := s.blobs(), 0
-	for i := range n {
-		size += len(s.blob(i).value)
+// fenceBefore returns the fence that a transaction would have found.
+func (w *watcher) fenceBefore(ctx context.Context, t redis.Transaction) (string, error) {
+	w.mu.Lock()
+	before, known := w.fences[t.Fence]
+	if w.fences == nil {
+		w.fences = map[string]string{}
 	}
-	w.scripts.Add(1)
-	w.blobs.Add(int64(n))
+	w.fences[t.Fence] = t.Next
+	w.mu.Unlock()
+	if known {
+		return before, nil
+	}
+	before, err := w.plain.Get(ctx, t.Fence).Result()
+	if errors.Is(err, goredis.Nil) {
+		return "", nil
+	}
+	return before, err
+}
+
+func (w *watcher) note(t redis.Transaction) {
+	size := 0
+	for i := range t.Writes {
+		size += len(t.Writes[i].Value)
+	}
+	w.transactions.Add(1)
+	w.blobs.Add(int64(len(t.Writes)))
 	w.bytes.Add(int64(size))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.commits {
-		if f, err := redis.ParseFence(s.next); err == nil {
-			w.log = append(w.log, commit{fmt.Sprint(s.keys[0]), f.Next, time.Now()})
+		if f, err := redis.ParseFence(t.Next); err == nil {
+			w.log = append(w.log, commit{t.Fence, f.Next, time.Now()})
 		}
 	}
 	if w.keepBytes > 0 {
-		w.keep(s, n, size)
+		w.keep(t, size)
 	}
 }
 
-// keep copies one script in so many. When the sample is full every other one is dropped, so that it is spread evenly
+// keep copies one commit in so many. When the sample is full every other one is dropped, so that it is spread evenly
 // over the pass.
-func (w *watcher) keep(s script, n, size int) {
+func (w *watcher) keep(t redis.Transaction, size int) {
 	w.every = max(1, w.every)
-	if w.turn++; w.turn%w.every != 0 || n == 0 {
+	if w.turn++; w.turn%w.every != 0 || len(t.Writes) == 0 {
 		return
 	}
-	all := make([]blob, n)
-	for i := range all {
-		b := s.blob(i)
-		all[i] = blob{strings.Clone(b.key), bytes.Clone(b.value)}
+	all := make([]blob, len(t.Writes))
+	for i, b := range t.Writes {
+		all[i] = blob{strings.Clone(b.Key), bytes.Clone(b.Value)}
 	}
 	w.sample = append(w.sample, all)
 	if w.kept += size; w.kept <= w.keepBytes {
@@ -178,7 +165,7 @@ func (w *watcher) keep(s script, n, size int) {
 }
 
 // setLimit returns how many of the sampled states a second plain pipelined SETs store, with two connections, each
-// sending what one script stored and waiting for the answers.
+// sending what one commit stored and waiting for the answers.
 func setLimit(ctx context.Context, addr string, sample [][]blob, atLeast time.Duration) (rate float64, err error) {
 	if len(sample) == 0 {
 		return 0, errors.New("no commit was sampled")

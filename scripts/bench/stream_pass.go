@@ -28,7 +28,7 @@ type passes struct {
 // pass is what reading the topic once took.
 type pass struct {
 	wall                     float64 // seconds
-	blobs, bytes, scripts    int64
+	blobs, bytes, commits    int64
 	cpu, cpuRedis, cpuBroker float64 // seconds; cpu is of the runner
 	states, stateBytes       int64   // of users, in Redis at the end
 	sample                   [][]blob
@@ -121,7 +121,7 @@ func reportPasses(out *report, p passes, params map[string]any, fenced, plain []
 	params["machine_share"] = round((best.cpu + best.cpuRedis + best.cpuBroker) / best.wall / float64(runtime.NumCPU()))
 	out.add("events_per_s_"+p.name, n/best.wall, "events/s", params)
 	out.add("blobs_per_s_"+p.name, best.rate(), "blobs/s", params)
-	out.add("blobs_per_commit_"+p.name, float64(best.blobs)/float64(best.scripts), "1", params)
+	out.add("blobs_per_commit_"+p.name, float64(best.blobs)/float64(best.commits), "1", params)
 	out.add("bytes_per_blob_"+p.name, float64(best.bytes)/float64(best.blobs), "B", params)
 	out.add("set_limit_"+p.name, limit, "blobs/s", params)
 	out.add("e2e_over_set_limit_"+p.name, best.rate()/limit, "1", params)
@@ -184,8 +184,8 @@ func (t *stand) run(ctx context.Context, profile string, sample, plain bool) (p 
 		return nil, err
 	}
 	p.wall, p.cpu, p.cpuRedis, p.cpuBroker = used.Wall, used.CPU, after[0]-before[0], after[1]-before[1]
-	p.blobs, p.bytes, p.scripts, p.sample = w.blobs.Load(), w.bytes.Load(), w.scripts.Load(), w.sample
-	t.s.log.Info("pass", "plain", plain, "events/s", float64(t.s.work.Events)/p.wall, "blobs/s", p.rate(), "blobs", p.blobs, "scripts", p.scripts,
+	p.blobs, p.bytes, p.commits, p.sample = w.blobs.Load(), w.bytes.Load(), w.transactions.Load(), w.sample
+	t.s.log.Info("pass", "plain", plain, "events/s", float64(t.s.work.Events)/p.wall, "blobs/s", p.rate(), "blobs", p.blobs, "commits", p.commits,
 		"cpu", p.cpu, "cpu_redis", p.cpuRedis, "cpu_broker", p.cpuBroker, "wall", p.wall, "peak_mb", used.PeakMB)
 	if sample {
 		p.states, p.stateBytes, err = userBytes(ctx, client)

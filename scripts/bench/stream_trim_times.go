@@ -111,17 +111,8 @@ func (h *sliceTimes) DialHook(next goredis.DialHook) goredis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
 
-// ProcessHook implements goredis.Hook: a slice is a call of the script whose expected and next fence are one.
-func (h *sliceTimes) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		began := time.Now()
-		err := next(ctx, cmd)
-		if s, ok := parseScript(cmd); ok && s.args[0] == s.args[1] {
-			h.note(began)
-		}
-		return err
-	}
-}
+// ProcessHook implements goredis.Hook.
+func (h *sliceTimes) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
 
 // ProcessPipelineHook implements goredis.Hook: a slice is a transaction with an SREM.
 func (h *sliceTimes) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {

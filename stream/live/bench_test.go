@@ -35,7 +35,7 @@ func shopEvents(n int) []event.Event {
 }
 
 // BenchmarkRunner measures events per second from Kafka to Redis, both embedded in this process, on
-// one core: JSON decoding, states, encoding and the fenced script included.
+// one core: JSON decoding, states, encoding and the fenced commit included.
 func BenchmarkRunner(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	s := newSystem(b, 4)

@@ -2,8 +2,8 @@
 //
 // It has two halves. [Engine] is a pure step: a batch of records of one partition and the states
 // that they touch go in, new absolute states and the next fence come out. [Runner] drives it: it
-// polls Kafka, loads what the step needs, and hands the result to one fenced script
-// (infra/redis.Store.Commit). Nothing else writes live state.
+// polls Kafka, loads what the step needs, and hands the result to one fenced transaction
+// (infra/redis.Committer). Nothing else writes live state.
 //
 // # Where a partition stands
 //

@@ -38,6 +38,7 @@ type owner struct {
 	r         *Runner
 	partition int32
 	keys      redis.Keys
+	committer *redis.Committer
 	engine    *Engine
 	cache     *cache
 	inbox     *inbox
@@ -67,9 +68,10 @@ func (r *Runner) newOwner(partition int32) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys := redis.Keys{Partition: partition, Namespace: r.namespace}
 	return &owner{
 		end: -1, r: r, partition: partition, engine: engine, cache: newCache(r.cfg.CacheBytes / int(r.cfg.Partitions)),
-		keys: redis.Keys{Partition: partition, Namespace: r.namespace}, done: make(chan struct{}),
+		keys: keys, committer: r.store.NewCommitter(keys), done: make(chan struct{}),
 		inbox: newInbox(r.queue, func(on bool) { r.fetch(partition, on) }),
 	}, nil
 }
@@ -214,13 +216,13 @@ func (o *owner) commit(ctx context.Context, next Fence, result Result) error {
 	if fence.Base > o.fence.Base || fence.Epoch > o.fence.Epoch {
 		o.trimmer.due = true
 	}
-	return o.store(ctx, fence, writes, nil, sets...)
+	return o.store(ctx, fence, redis.Changes{Writes: writes, Sets: sets})
 }
 
 // store is the fenced write.
-func (o *owner) store(ctx context.Context, fence redis.Fence, writes []redis.KV, deletes []string, sets ...redis.SetChange) error {
+func (o *owner) store(ctx context.Context, fence redis.Fence, changes redis.Changes) error {
 	o.r.metrics.roundTrips.Inc()
-	result, err := o.r.store.Commit(ctx, o.keys, o.raw, fence, writes, deletes, sets...)
+	result, err := o.committer.Commit(ctx, o.raw, fence, changes)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (o *owner) open(ctx context.Context, l Held) (redis.Fence, string, error) {
 		Incarnation: ulid.MustNewDefault(o.r.cfg.Clock()).String(),
 	}
 	o.r.metrics.roundTrips.Inc()
-	result, err := o.r.store.Open(ctx, o.keys, fence)
+	result, err := o.committer.Open(ctx, fence)
 	if err != nil {
 		return redis.Fence{}, "", err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/anabranch/anabranch/infra/redis"
 )
 
-// trimSlice is how many states one slice of trimming looks at. The script that stores its outcome keeps the server
+// trimSlice is how many states one slice of trimming looks at. The transaction that stores its outcome keeps the server
 // busy for about 2 µs a state.
 const trimSlice = 256
 
@@ -20,7 +20,7 @@ const trimSlice = 256
 //
 // An epoch is trimmed when base and the epoch before the current one lie above it, since the duplicate rule needs the
 // ids of the preceding epoch. It is done in slices by the partition's owner, between batches, each through the fenced
-// script: so a state is never written behind the back of its owner, and a crash leaves the rest to the next one.
+// commit: so a state is never written behind the back of its owner, and a crash leaves the rest to the next one.
 type trimmer struct {
 	due    bool    // there may be epochs to trim
 	epochs []int64 // that have an index and are to be trimmed, ascending; empty: look
@@ -50,9 +50,9 @@ func (o *owner) trim(ctx context.Context) (more bool, err error) {
 	}
 	if len(suffixes) == 0 {
 		o.trimmer.epochs = o.trimmer.epochs[1:]
-		return true, o.store(ctx, o.fence, nil, nil, redis.SetChange{
+		return true, o.store(ctx, o.fence, redis.Changes{Sets: []redis.SetChange{{
 			Key: o.keys.Epochs(o.fence.Incarnation), Remove: []string{strconv.FormatInt(epoch, 10)},
-		})
+		}}})
 	}
 	return true, o.trimStates(ctx, epoch, suffixes)
 }
@@ -90,20 +90,19 @@ func (o *owner) trimStates(ctx context.Context, epoch int64, suffixes []string) 
 	if err != nil {
 		return fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
 	}
-	var writes []redis.KV
-	var deletes []string
+	changes := redis.Changes{Sets: []redis.SetChange{{Key: o.keys.Index(o.fence.Incarnation, epoch), Remove: suffixes}}}
 	for i, suffix := range suffixes {
 		blob, empty, err := o.engine.Trim(o.storedFence(), suffix, blobs[i])
 		switch {
 		case err != nil:
 			return fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
 		case empty && blobs[i] != nil:
-			deletes = append(deletes, keys[i])
+			changes.Deletes = append(changes.Deletes, keys[i])
 		case blob != nil:
-			writes = append(writes, redis.KV{Key: keys[i], Value: blob})
+			changes.Writes = append(changes.Writes, redis.KV{Key: keys[i], Value: blob})
 		}
 	}
-	return o.store(ctx, o.fence, writes, deletes, redis.SetChange{Key: o.keys.Index(o.fence.Incarnation, epoch), Remove: suffixes})
+	return o.store(ctx, o.fence, changes)
 }
 
 // Trim returns an encoded state without what serves nobody under a fence: empty when nothing is left, nil when there

@@ -10,6 +10,7 @@ import (
 // until it is told to stop. ctx ends its waiting, io what it has begun.
 func (o *owner) work(ctx, io context.Context) {
 	defer close(o.done)
+	defer o.hangUp()
 	o.checkAt = o.r.cfg.Clock().Add(o.r.cfg.CheckEvery)
 	for o.inbox.wait(ctx, o.idle()) {
 		if o.phase == running {
@@ -17,6 +18,13 @@ func (o *owner) work(ctx, io context.Context) {
 		} else {
 			o.comeBack(ctx)
 		}
+	}
+}
+
+// hangUp gives up the connection for commits.
+func (o *owner) hangUp() {
+	if err := o.committer.Close(); err != nil {
+		o.r.cfg.Logger.Warn("close a connection to redis", "partition", o.partition, "error", err)
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/schemas/event"
 )
 
-// gate is a hook of go-redis that holds the scripts of one slot up until it is opened.
+// gate is a hook of go-redis that holds the commits of one slot up until it is opened.
 type gate struct {
 	slot   string
 	held   chan struct{} // closed when the first one is held
@@ -26,24 +27,20 @@ func newGate(slot string) *gate {
 
 func (g *gate) DialHook(next goredis.DialHook) goredis.DialHook { return next }
 
-func (g *gate) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return next
-}
+func (g *gate) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
 
-func (g *gate) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		args := cmd.Args()
-		if !strings.HasPrefix(cmd.Name(), "eval") || !strings.HasPrefix(args[3].(string), g.slot) || args[2].(int) < 2 {
-			return next(ctx, cmd)
+func (g *gate) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		if t, ok := redis.TransactionOf(cmds); !ok || !strings.HasPrefix(t.Fence, g.slot) || len(t.Writes) == 0 {
+			return next(ctx, cmds)
 		}
 		g.once.Do(func() { close(g.held) })
 		select {
 		case <-g.opened:
 		case <-ctx.Done():
-			cmd.SetErr(ctx.Err())
-			return ctx.Err()
+			return fail(cmds, ctx.Err())
 		}
-		return next(ctx, cmd)
+		return next(ctx, cmds)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/anabranch/anabranch/schemas/tile"
 )
 
-// world is a partition's log, a store with the promise of the fenced script, and an engine between
+// world is a partition's log, a store with the promise of the fenced commit, and an engine between
 // them: everything that the runner has, without Kafka and Redis.
 type world struct {
 	catalogue feature.Catalogue
