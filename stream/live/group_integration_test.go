@@ -3,7 +3,10 @@
 package live
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -85,4 +88,42 @@ func manyEvents(from, n int) []event.Event {
 		events[i].UserID = fmt.Sprint("u", (from+i)%13%2+(from+i)/13%40)
 	}
 	return events
+}
+
+// TestIntegrationTwoOfOneName: where two runners were given one name in the group by mistake the broker refuses one of
+// them; the other works, and every event counts once.
+func TestIntegrationTwoOfOneName(t *testing.T) {
+	need.Kafka(t)
+	need.Redis(t)
+	s := newSystem(t, 4)
+	var runners []*Runner
+	refused := &sight{of: "FENCED_INSTANCE_ID"}
+	for range 2 {
+		cfg := s.config(s.dialRedis())
+		cfg.KafkaOptions = append(cfg.KafkaOptions, kgo.InstanceID("twin"))
+		cfg.Logger = slog.New(slog.NewTextHandler(refused, nil))
+		r, _ := s.start(cfg)
+		runners = append(runners, r)
+		s.produce(manyEvents(100*len(runners), 100)...)
+	}
+	s.await("one to be refused, and the other to have all partitions", func() bool {
+		a, b := len(runners[0].Status()), len(runners[1].Status())
+		return refused.seen.Load() && max(a, b) == 4 && min(a, b) == 0
+	})
+	s.produce(manyEvents(300, 100)...)
+	s.awaitCaughtUp()
+	s.check(0)
+}
+
+// sight is a log that notes whether a text was in it.
+type sight struct {
+	of   string
+	seen atomic.Bool
+}
+
+func (s *sight) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(s.of)) {
+		s.seen.Store(true)
+	}
+	return len(line), nil
 }
