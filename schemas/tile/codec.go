@@ -260,12 +260,13 @@ func end(d *agg.Decoder) error {
 // decodeBucket reads a bucket to the end of d.
 func (p *Plan) decodeBucket(d *agg.Decoder, b Bucket) {
 	var h header
+	part := agg.Decoder{Texts: d.Texts}
 	for i := range p.Series {
 		h.read(d)
-		part := agg.Decoder{B: h.body, Texts: d.Texts, Err: d.Err}
-		b[i] = p.Series[i].decode(h, &part, b[i])
-		if err := end(&part); err != nil {
-			d.Fail(err)
+		part.Err = d.Err
+		b[i] = p.Series[i].decodeSince(&h, &part, slices.Grow(b[i][:0], h.tiles), math.MinInt64)
+		if part.Err != nil {
+			d.Fail(part.Err)
 			return
 		}
 	}
@@ -301,12 +302,6 @@ func (h *header) read(d *agg.Decoder) {
 		d.Fail(fmt.Errorf("the oldest tile, %d, is after the newest, %d", h.oldest, h.newest))
 	}
 	h.body, d.B = b[:length], b[length:]
-}
-
-// decode reads the tiles of a series and returns its cells, oldest first, in the memory of into.
-func (p *SeriesPlan) decode(h header, d *agg.Decoder, into Series) Series {
-	s, _ := p.decodeSince(h, d, slices.Grow(into[:0], h.tiles), math.MinInt64)
-	return s
 }
 
 // extend adds an empty cell, in the memory of one that was there before where there is room.

@@ -78,7 +78,7 @@ func (c *Continued) seal() {
 // unseal decodes the tiles of a sealed series that events may be of.
 func (c *Continued) unseal(i int) {
 	c.sealed[i] = false
-	p, d, h := &c.plan.Series[i], &c.decoder, c.tails[i]
+	p, d, h := &c.plan.Series[i], &c.decoder, &c.tails[i]
 	if h.tiles == 0 || c.since == NoEvents || p.joins() {
 		return
 	}
@@ -86,10 +86,9 @@ func (c *Continued) unseal(i int) {
 	if h.newest < from {
 		return
 	}
-	c.part.B, c.part.Err = h.body, d.Err
-	c.Bucket[i], c.tails[i] = p.decodeSince(h, &c.part, c.Bucket[i], from)
-	if err := end(&c.part); err != nil {
-		d.Fail(err)
+	c.part.Err = d.Err
+	if c.Bucket[i] = p.decodeSince(h, &c.part, c.Bucket[i], from); c.part.Err != nil {
+		d.Fail(c.part.Err)
 	}
 }
 
@@ -97,28 +96,27 @@ func (c *Continued) unseal(i int) {
 func (p *SeriesPlan) joins() bool { return p.Width == 0 && p.By < 0 && agg.Joins(p.Monoid) }
 
 // decodeSince reads the tiles of a series from number from on, newest first, and returns their cells, oldest first, in
-// the memory of into, and what is left.
-func (p *SeriesPlan) decodeSince(h header, d *agg.Decoder, into Series, from int64) (s Series, tail header) {
-	s = into[:0]
-	t := h.newest
-	for i := range h.tiles {
-		if i > 0 {
-			t -= step(d, t-h.oldest, i, h.tiles)
-		}
-		if t < from {
-			tail = header{tiles: h.tiles - i, newest: t, oldest: h.oldest, body: d.B}
-			d.B = nil
-			break
-		}
-		if s = p.decodeTile(d, s, t); d.Err != nil {
-			return nil, header{}
+// the memory of into. What is left in the header is what it has not read.
+func (p *SeriesPlan) decodeSince(h *header, d *agg.Decoder, into Series, from int64) Series {
+	s := into[:0]
+	d.B = h.body
+	for i, tiles := 1, h.tiles; h.tiles > 0 && h.newest >= from && d.Err == nil; i++ {
+		s = p.decodeTile(d, s, h.newest)
+		if h.tiles--; h.tiles > 0 {
+			h.newest -= step(d, h.newest-h.oldest, i, tiles)
+		} else if h.newest != h.oldest {
+			d.Fail(fmt.Errorf("the oldest tile is %d, not %d", h.newest, h.oldest))
 		}
 	}
-	if d.Err == nil && h.tiles > 0 && tail.tiles == 0 && t != h.oldest {
-		d.Fail(fmt.Errorf("the oldest tile is %d, not %d", t, h.oldest))
+	if h.body = d.B; h.tiles == 0 {
+		d.Err = end(d)
+	}
+	if d.Err != nil {
+		h.tiles = 0
+		return nil
 	}
 	reverse(s)
-	return s, tail
+	return s
 }
 
 // step reads how far tile i of tiles lies behind the one before it, which is at most most.
@@ -133,17 +131,18 @@ func step(d *agg.Decoder, most int64, i, tiles int) int64 {
 
 // decodeTile reads the cells of a tile and adds them to s in falling order.
 func (p *SeriesPlan) decodeTile(d *agg.Decoder, s Series, t int64) Series {
-	keys := 1
-	if p.By >= 0 {
-		keys = d.Count()
-	}
-	from := len(s)
-	for range keys {
+	if p.By < 0 {
 		s = s.extend()
 		c := &s[len(s)-1]
-		if c.Tile = t; p.By >= 0 {
-			c.Key = d.Text()
-		}
+		c.Tile = t
+		p.Monoid.Fold(&c.Partial, d, 1)
+		return s
+	}
+	from := len(s)
+	for range d.Count() {
+		s = s.extend()
+		c := &s[len(s)-1]
+		c.Tile, c.Key = t, d.Text()
 		p.Monoid.Fold(&c.Partial, d, 1)
 		if len(s)-1 > from && s[len(s)-2].Key >= c.Key {
 			d.Fail(fmt.Errorf("the keys of tile %d are out of order", t))

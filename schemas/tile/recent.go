@@ -75,8 +75,10 @@ func (r *Recent) Append(dst []byte) []byte {
 	}
 	dst = binary.AppendVarint(dst, r.epoch)
 	dst = binary.AppendUvarint(dst, uint64(r.old))
-	for i := range r.ring {
-		dst = binary.LittleEndian.AppendUint64(dst, r.ring[(r.head+i)%len(r.ring)])
+	for _, part := range [...][]uint64{r.ring[r.head:], r.ring[:r.head]} {
+		for _, id := range part {
+			dst = binary.LittleEndian.AppendUint64(dst, id)
+		}
 	}
 	return dst
 }
