@@ -19,7 +19,7 @@ import (
 )
 
 // assemble has the library make a file of finished pages. The library takes pages from values that are boxed one by one,
-// which cost more than everything else (docs/decisions/0014): so the pages come from here, and schema,
+// which cost more than everything else (docs/decisions/0016): so the pages come from here, and schema,
 // page headers, dictionaries, chunks, row groups and footer are its own.
 func assemble(groups []rowGroup, columns []builder, meta map[string]string) ([]byte, error) {
 	size := 0

@@ -110,8 +110,8 @@ func (a *Archiver) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// fetching bounds what a broker sends ahead. Unpacked it takes six times the memory, twice: while one answer is worked
-// on, the next one is fetched. Larger answers are no faster (docs/decisions/0014).
+// fetching bounds what a broker sends ahead. As records it takes about six times the memory, twice: while one answer is
+// worked on the next one is fetched. Larger answers are no faster (docs/decisions/0016).
 func fetching() []kgo.Opt {
 	return []kgo.Opt{kgo.FetchMaxBytes(4 << 20), kgo.FetchMaxPartitionBytes(1 << 20)}
 }
@@ -197,7 +197,7 @@ func (a *Archiver) poll(ctx context.Context, client *kgo.Client) (map[int32][]*k
 // consume gives every partition its records and writes the files that are complete.
 func (a *Archiver) consume(ctx context.Context, records map[int32][]*kgo.Record) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0)) // a file that is being encoded takes several times its rows' memory
+	g.SetLimit(runtime.GOMAXPROCS(0)) // more could not run, and a file that is put together is in memory twice
 	for _, p := range a.parts {
 		g.Go(func() error { return a.advance(ctx, p, records[p.id]) })
 	}

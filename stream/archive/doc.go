@@ -15,7 +15,8 @@
 // # How it is built
 //
 //	step.go      pure: records in, files to write out
-//	write.go     one file into the bucket and the index, idempotent
+//	file.go      one file: its rows as columns, compressed as they come
+//	write.go     a file into the bucket and the index, idempotent
 //	adopt.go     objects that a crash left out of the index
 //	tails.go     where the archive of every partition ends
 //	archiver.go  the loop around them: poll, step, write
