@@ -15,7 +15,7 @@
 // is another one than expected, byte by byte, nothing is sent and the stored fence is returned; where it changes before Redis
 // executes the transaction, Redis executes nothing of it. Otherwise every blob is written and the fence moves with them.
 // One round trip executes a transaction, watches the fence again and reads it for the next one
-// (docs/decisions/0014 says why this is no script). So state and position can never part, whoever crashes or stalls.
+// (docs/decisions/0015 says why this is no script). So state and position can never part, whoever crashes or stalls.
 // Nothing is ever incremented: Redis does not roll back what fails half way, and absolute values make a repetition
 // harmless.
 //
