@@ -267,6 +267,7 @@ func (x *trimRun) report(ctx context.Context, out *report) error {
 	if len(took) == 0 {
 		return errors.New("no slice of trimming was seen among the runner's commands")
 	}
+	out.add("trim_slice_p50_ms", atQuantile(took, .5), "ms", params)
 	out.add("trim_slice_p99_ms", atQuantile(took, .99), "ms", params)
 	out.add("trim_slice_max_ms", took[len(took)-1], "ms", params)
 	out.add("trim_server_commit_p99_ms", server, "ms", params)
