@@ -224,12 +224,12 @@ func (d *Decoder) Text() string {
 // Table reads a table of texts into d.Texts, reusing its memory. The texts lie in arena, which is returned
 // with them added; they are valid as long as nobody changes what arena holds now.
 func (d *Decoder) Table(arena []byte) []byte {
-	n := d.Count()
-	part := Decoder{B: d.Bytes(d.Count()), Err: d.Err}
-	d.table.entries, d.table.ends, d.Texts = part.B, d.table.ends[:0], d.Texts[:0]
+	n, entries := d.Count(), d.Bytes(d.Count())
+	part := Decoder{B: entries, Err: d.Err}
+	texts, ends := slices.Grow(d.Texts[:0], n)[:n], slices.Grow(d.table.ends[:0], n)[:n]
 	most := len(arena) + 64*len(part.B) + 64<<10 // or a damaged table could stand for far more than it is
 	start, end := len(arena), len(arena)         // of the text before
-	for range n {
+	for i := range n {
 		before := end - start
 		if cap(arena)-end < 2*chunk {
 			arena = slices.Grow(arena[:end], len(part.B)+chunk*chunk)
@@ -252,15 +252,17 @@ func (d *Decoder) Table(arena []byte) []byte {
 		if part.Err != nil {
 			break
 		}
-		d.Texts = append(d.Texts, unsafe.String(unsafe.SliceData(arena[start:]), end-start))
-		d.table.ends = append(d.table.ends, uint32(len(d.table.entries)-len(part.B)))
+		texts[i] = unsafe.String(unsafe.SliceData(arena[start:]), end-start)
+		ends[i] = uint32(len(entries) - len(part.B))
 	}
 	if part.Err == nil && len(part.B) > 0 {
 		part.Fail(fmt.Errorf("%d bytes follow the texts", len(part.B)))
 	}
 	if part.Err != nil {
 		d.Fail(part.Err)
+		texts = texts[:0]
 	}
+	d.Texts, d.table = texts, table{entries, ends}
 	return arena[:end]
 }
 

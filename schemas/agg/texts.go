@@ -94,8 +94,8 @@ func (t *texts) grow() {
 	}
 }
 
-// hash is wyhash (Wang Yi 2020), seeded: a text of at most 16 bytes, as most are, takes one multiplication. Hashing by
-// hash/maphash took three times as long.
+// hash is wyhash (Wang Yi 2020), seeded: a text of at most 16 bytes, as most are, takes one multiplication. hash/maphash takes
+// 2.4 times as long (5.0 ns against 2.1).
 func (t *texts) hash(s string) uint32 {
 	h, n := t.seeds[0], uint64(len(s))
 	for len(s) > 16 {
@@ -128,9 +128,9 @@ func half(s string) uint32 {
 	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
-// table writes tables of texts from what others hold of them.
+// table is an encoded table of texts, without the number of texts.
 type table struct {
-	entries []byte   // of the texts, without their number
+	entries []byte
 	ends    []uint32 // by number: where the entry ends
 }
 

@@ -52,7 +52,7 @@ func yearOf(b *testing.B, daily int) (*tile.Plan, *tile.Codec, tile.Bucket, int6
 	if err != nil {
 		b.Fatal(err)
 	}
-	bucket, at := plan.NewBucket(), int64(20_000*day)
+	bucket, at := plan.NewBucket(), 20_000*day
 	for range 365 {
 		for _, r := range dayOf(plan, at, daily) {
 			plan.UpdateSince(bucket, &r, at)
