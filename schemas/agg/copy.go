@@ -44,6 +44,19 @@ func Varints(m Monoid) int {
 	return 0
 }
 
+// Bytes returns how many bytes an encoded partial of a monoid has; 0 where that is different from partial to partial.
+func Bytes(m Monoid) int {
+	switch m := m.(type) {
+	case decayed:
+		return 8
+	case extreme:
+		if m.float() {
+			return 8
+		}
+	}
+	return 0
+}
+
 // Text copies a text.
 func (c *Copier) Text() { c.e.Uint(c.number(c.d.Uint())) }
 

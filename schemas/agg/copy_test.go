@@ -69,6 +69,9 @@ func (x algebra) copies(encoded []byte, alone bool) error {
 	if n, found := agg.Varints(x.Monoid), ends(d.B); n > 0 && n != found {
 		return fmt.Errorf("%s: %x has %d varints, not %d", x.name, d.B, found, n)
 	}
+	if n := agg.Bytes(x.Monoid); n > 0 && n != len(d.B) {
+		return fmt.Errorf("%s: %x has %d bytes, not %d", x.name, d.B, len(d.B), n)
+	}
 	most := agg.MostText(x.Monoid, d, 0)
 	if named := agg.HoldsTexts(x.Monoid); d.Err != nil || len(d.B) > 0 || named && most != uint64(len(d.Texts)-1) || !named && most != 0 {
 		return fmt.Errorf("%s: the greatest of %d texts is %d, %d bytes are left: %w", x.name, len(d.Texts), most, len(d.B), d.Err)

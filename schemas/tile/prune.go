@@ -18,9 +18,13 @@ func (p *SeriesPlan) prune(d *agg.Decoder, h header, from int64) (kept header, m
 		return header{}, 0
 	}
 	var err error
-	if n := agg.Varints(p.Monoid); n > 0 && p.By < 0 {
+	n, size := agg.Varints(p.Monoid), agg.Bytes(p.Monoid)
+	switch {
+	case n > 0 && p.By < 0:
 		kept, err = h.pruneBack(n, from)
-	} else {
+	case size > 0 && p.By < 0 && len(h.body) == h.tiles*(size+1)-1:
+		kept, err = h.pruneStride(size, from)
+	default:
 		kept, most, err = p.pruneAhead(d, h, from)
 	}
 	if err != nil {
@@ -48,6 +52,20 @@ func (h header) pruneBack(varints int, from int64) (header, error) {
 			return header{}, errOldest
 		}
 		h.oldest += int64(step)
+	}
+	return h, nil
+}
+
+// pruneStride drops tiles from the end where partials have a size and, as the length of all says, how far a tile lies behind
+// the one before it is a byte everywhere.
+func (h header) pruneStride(size int, from int64) (header, error) {
+	for h.oldest < from {
+		last := len(h.body) - size - 1
+		if h.tiles--; h.tiles == 0 || h.body[last] == 0 || h.body[last] >= 0x80 || int64(h.body[last]) > h.newest-h.oldest {
+			return header{}, errOldest
+		}
+		h.oldest += int64(h.body[last])
+		h.body = h.body[:last]
 	}
 	return h, nil
 }
