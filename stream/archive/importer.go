@@ -38,9 +38,10 @@ type importer struct {
 
 // day is one event day: rows in memory and the parts that are written.
 type day struct {
-	name    string
-	rows    []event.Raw
-	written []model.ImportObject
+	name        string
+	rows        *rawparquet.Writer // nil: none
+	first, last int64              // of their offsets
+	written     []model.ImportObject
 }
 
 // read takes all rows of the source; full buffers go to the bucket.
@@ -89,7 +90,11 @@ func (im *importer) add(row int64, e event.Event) error {
 		return err
 	}
 	d := im.day(e.Time)
-	d.rows = append(d.rows, raw)
+	if d.rows == nil {
+		d.rows, d.first = rawparquet.NewWriter(), row
+	}
+	d.rows.Add(&raw)
+	d.last = row
 	im.buffered++
 	im.rows++
 	return nil
@@ -111,7 +116,7 @@ func (im *importer) flush() error {
 	g, ctx := errgroup.WithContext(im.ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, name := range slices.Sorted(maps.Keys(im.days)) {
-		if d := im.days[name]; len(d.rows) > 0 {
+		if d := im.days[name]; d.rows != nil {
 			g.Go(func() error { return im.writePart(ctx, d) })
 		}
 	}
@@ -120,8 +125,8 @@ func (im *importer) flush() error {
 }
 
 func (im *importer) writePart(ctx context.Context, d *day) error {
-	first, end := d.rows[0].Offset, d.rows[len(d.rows)-1].Offset+1
-	data, err := rawparquet.Encode(d.rows, rawparquet.SpanOf(im.src.SHA256, 0, 0, first, end, len(d.rows)).Meta())
+	span := rawparquet.SpanOf(im.src.SHA256, 0, 0, d.first, d.last+1, d.rows.Rows())
+	data, err := d.rows.File(span.Meta())
 	if err != nil {
 		return fmt.Errorf("part %d of %s: %w", len(d.written), d.name, err)
 	}
@@ -132,9 +137,9 @@ func (im *importer) writePart(ctx context.Context, d *day) error {
 		return err
 	}
 	d.written = append(d.written, model.ImportObject{
-		Key: key, Day: d.name, Rows: int64(len(d.rows)), Bytes: int64(len(data)), SHA256: sum,
+		Key: key, Day: d.name, Rows: span.Rows, Bytes: int64(len(data)), SHA256: sum,
 	})
-	d.rows = nil
+	d.rows = nil // not kept for the next part: there may be thousands of days
 	return nil
 }
 
