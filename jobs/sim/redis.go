@@ -138,9 +138,8 @@ func (l *link) exec(cmd *goredis.Cmd) error {
 	l.current = &undo{fence: text(fence[1])}
 	replies := make([]any, len(queued))
 	for i, cmd := range queued {
-		if replies[i] = "OK"; cmd.Name() == "get" {
-			replies[i] = l.data[text(cmd.Args()[1])]
-		} else if err := l.write(cmd); err != nil {
+		var err error
+		if replies[i], err = l.execute(cmd); err != nil {
 			return err
 		}
 	}
@@ -152,25 +151,30 @@ func (l *link) exec(cmd *goredis.Cmd) error {
 	return nil
 }
 
-// write executes a command of a transaction.
-func (s *server) write(cmd goredis.Cmder) error {
+// execute executes a command of a transaction and returns its reply.
+func (s *server) execute(cmd goredis.Cmder) (reply any, err error) {
 	args := cmd.Args()
 	switch name := cmd.Name(); name {
+	case "get":
+		return s.data[text(args[1])], nil
 	case "set", "mset":
 		for i := 1; i+1 < len(args); i += 2 {
 			s.set(text(args[i]), text(args[i+1]))
 		}
+		return "OK", nil
 	case "del":
+		before := len(s.data)
 		for _, key := range args[1:] {
 			s.remember(text(key))
 			delete(s.data, text(key))
 		}
+		return int64(before - len(s.data)), nil
 	case "sadd", "srem":
 		s.changeSet(text(args[1]), name == "sadd", args[2:])
+		return int64(len(args) - 2), nil // who asks is not told how many were new
 	default:
-		return serverError("ERR unknown command " + name)
+		return nil, serverError("ERR unknown command " + name)
 	}
-	return nil
 }
 
 // serverError is an error that the server answers.
