@@ -133,7 +133,8 @@ func (s *ContinuedState) bucket() *Continued {
 	return s.plan.NewContinued()
 }
 
-// Update adds an event that is no duplicate to the epoch that was entered last. It is not before that epoch's since.
+// Update adds an event that is no duplicate to the epoch that was entered last. It is not before that epoch's since. Where tiles that
+// it is of cannot be decoded, AppendContinuedState says so.
 func (s *ContinuedState) Update(r *Row) {
 	c := s.epochs[s.entered].bucket
 	s.plan.update(c.Bucket, r, forever, c)

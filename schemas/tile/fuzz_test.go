@@ -70,6 +70,34 @@ func FuzzDecodeView(f *testing.F) {
 	})
 }
 
+// FuzzContinue goes on from a view with events since an instant, and drops tiles: there is no panic, and what decodes is, once
+// it has been encoded, written as decoding, pruning and encoding write it.
+func FuzzContinue(f *testing.F) {
+	p, _, view := smallState(f, 3)
+	f.Add(view, gen.Base, gen.Base-800*86_400_000)
+	f.Add(view, gen.Base+7_200_000, gen.Base+3*86_400_000)
+	f.Add(view, int64(tile.NoEvents), gen.Base+40*86_400_000)
+	f.Fuzz(func(t *testing.T, view []byte, since, asOf int64) {
+		c, x := p.NewCodec(), p.NewContinued()
+		if x.Open(view, since) == nil {
+			_, _ = c.AppendContinued(nil, x, asOf)
+		}
+		_, _ = c.AppendPruned(nil, x, view, asOf)
+		b, err := p.DecodeView(view)
+		if err != nil {
+			return
+		}
+		once := c.AppendView(nil, b)
+		if err := x.Open(once, since); err != nil {
+			t.Fatalf("%x was encoded as %x, which is refused: %v", view, once, err)
+		}
+		got, err := c.AppendContinued(nil, x, asOf)
+		if p.Prune(b, asOf); err != nil || !bytes.Equal(got, c.AppendView(nil, b)) {
+			t.Fatalf("%x, continued since %d as of %d, is %x, want %x: %v", once, since, asOf, got, c.AppendView(nil, b), err)
+		}
+	})
+}
+
 // FuzzReader reads a view and a state straight from their bytes. Where decoding accepts both, so does
 // the reader, and it answers as it does for what decoding and encoding make of them.
 func FuzzReader(f *testing.F) {
