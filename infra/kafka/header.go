@@ -12,7 +12,14 @@ import (
 func ContentType(r *kgo.Record) string {
 	for i := len(r.Headers) - 1; i >= 0; i-- {
 		if r.Headers[i].Key == event.ContentTypeHeader {
-			return string(r.Headers[i].Value)
+			switch value := r.Headers[i].Value; string(value) { // the usual ones without a copy
+			case event.ContentTypeProtobuf:
+				return event.ContentTypeProtobuf
+			case event.ContentTypeJSON:
+				return event.ContentTypeJSON
+			default:
+				return string(value)
+			}
 		}
 	}
 	return ""
