@@ -34,7 +34,7 @@ func newChunk(e *engine, side int) *chunk {
 func (c *chunk) each(part int, f func(last bool) error) error {
 	e := c.engine
 	s := &e.sides[c.side]
-	blocks := s.parts[part]
+	blocks := s.of(part)
 	c.rows.Reset()
 	total := 0
 	for i := range blocks {

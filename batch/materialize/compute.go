@@ -158,6 +158,7 @@ func (e *engine) run(ctx context.Context, b *bucket.Bucket) error {
 	if err != nil {
 		return err
 	}
+	e.sides[byUser].blocks = nil
 	e.counts.Duplicates = e.duplicate.len()
 	e.counts.Events = e.counts.Rows - e.counts.Rejected - e.counts.Duplicates
 	if e.previous != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -76,17 +77,29 @@ const (
 	sides
 )
 
-// side is one of them: blocks by partition, in log order.
+// side is one of them: blocks in log order, a list each time that a worker put its rows aside, by rising partition.
 type side struct {
-	pick  spill.Pick
-	parts [][]block
-	rows  int64
+	pick   spill.Pick
+	blocks [][]block
+	rows   int64
 }
 
-// block is some rows of one partition.
+// block is some rows of one partition. With many rows there are millions of them: a thousand for each time that rows are put
+// aside. So it is small, and there is no other list of them by partition.
 type block struct {
-	rows  int32
-	piece spill.Piece
+	part, rows int32
+	piece      spill.Piece
+}
+
+// of returns the blocks of a partition.
+func (s *side) of(part int) (out []block) {
+	for _, list := range s.blocks {
+		i, _ := slices.BinarySearchFunc(list, int32(part), func(b block, part int32) int { return int(b.part - part) })
+		for ; i < len(list) && int(list[i].part) == part; i++ {
+			out = append(out, list[i])
+		}
+	}
+	return out
 }
 
 // kindFacts is what is known of an event type.

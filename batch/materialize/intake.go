@@ -11,13 +11,7 @@ import (
 // task is some files that follow each other and what became of them, by side.
 type task struct {
 	from, to int
-	blocks   [sides][]placed
-}
-
-// placed is a block and its partition.
-type placed struct {
-	part int32
-	block
+	blocks   [sides][][]block
 }
 
 // read decodes all files and puts their rows aside, partitioned by user and by item. Tasks are done in any order;
@@ -46,11 +40,13 @@ func (e *engine) read(ctx context.Context, b *bucket.Bucket) error {
 	e.counts.Rejected = rejected.Load()
 	e.counts.Rows = valid.Load() + e.counts.Rejected
 	for i := range e.sides {
-		e.sides[i].parts = make([][]block, e.parts(i))
+		s := &e.sides[i]
 		for t := range tasks {
-			for _, x := range tasks[t].blocks[i] {
-				e.sides[i].parts[x.part] = append(e.sides[i].parts[x.part], x.block)
-				e.sides[i].rows += int64(x.rows)
+			s.blocks = append(s.blocks, tasks[t].blocks[i]...)
+		}
+		for _, list := range s.blocks {
+			for j := range list {
+				s.rows += int64(list[j].rows)
 			}
 		}
 	}
@@ -177,6 +173,7 @@ func (w *intake) keeps(side int) func(int) bool {
 func (w *intake) put(side int, t *task) error {
 	parts := w.parts(side)
 	w.group(parts)
+	blocks := make([]block, 0, w.filled(parts))
 	for p := range parts {
 		rows := w.order[w.starts[p]:w.starts[p+1]]
 		if len(rows) == 0 {
@@ -187,9 +184,20 @@ func (w *intake) put(side int, t *task) error {
 		if err != nil {
 			return err
 		}
-		t.blocks[side] = append(t.blocks[side], placed{int32(p), block{int32(len(rows)), piece}})
+		blocks = append(blocks, block{int32(p), int32(len(rows)), piece})
 	}
+	t.blocks[side] = append(t.blocks[side], blocks)
 	return nil
+}
+
+// filled returns how many partitions have rows.
+func (w *intake) filled(parts int) (n int) {
+	for p := range parts {
+		if w.starts[p] < w.starts[p+1] {
+			n++
+		}
+	}
+	return n
 }
 
 // group sorts the rows by partition and keeps their order within each (a counting sort).
