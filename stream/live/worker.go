@@ -38,9 +38,12 @@ func (o *owner) idle() time.Duration {
 		return o.retry.Sub(now)
 	}
 	due := o.checkAt
+	if o.trimmer.due {
+		due = earlier(due, o.trimmer.next)
+	}
 	records, bytes, err := o.inbox.waiting()
 	switch {
-	case o.trimmer.due, err != nil && records == 0, records >= o.r.cfg.BatchRecords, bytes >= o.r.cfg.BatchBytes:
+	case err != nil && records == 0, records >= o.r.cfg.BatchRecords, bytes >= o.r.cfg.BatchBytes:
 		return 0
 	case records > 0:
 		due = earlier(due, o.began.Add(o.r.cfg.Linger))
@@ -59,7 +62,8 @@ func earlier(a, b time.Time) time.Time {
 func (o *owner) advance(ctx context.Context) {
 	now := o.r.cfg.Clock()
 	err := o.batch(ctx, now)
-	if err == nil && o.trimmer.due {
+	if err == nil && o.trimmer.due && !now.Before(o.trimmer.next) {
+		o.trimmer.next = now.Add(trimPause * time.Duration(o.r.cfg.Partitions))
 		_, err = o.trim(ctx)
 	}
 	if err == nil && !now.Before(o.checkAt) {
