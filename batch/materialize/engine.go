@@ -26,7 +26,7 @@ type sizes struct {
 	parts   int   // partitions, a power of two
 }
 
-// maxParts bounds the partitions: each has a sorted run, and merging holds 64 KiB of every one.
+// maxParts bounds the partitions: each has a sorted run, and merging holds 32 KiB of every one.
 const maxParts = 1024
 
 func newSizes(memory, rows int64) sizes {

@@ -10,7 +10,7 @@ import (
 const (
 	runMagic = "anarun\x00\x01" // the last byte is the version
 	// frameBytes is the size at which a frame ends. Merging n runs needs n frames of memory.
-	frameBytes = 64 << 10
+	frameBytes = 32 << 10
 	// maxFrame is what a frame can reach: it ends with the row that fills it.
 	maxFrame = frameBytes + MaxKey + MaxValue + 16
 	// frameHead is the length of a frame's rows, their checksum, and the checksum of both, which
@@ -29,7 +29,7 @@ type RunWriter struct {
 	err    error
 }
 
-// NewRunWriter returns a RunWriter that writes to w, in pieces of about 64 KiB. The caller closes w.
+// NewRunWriter returns a RunWriter that writes to w, in pieces of about 32 KiB. The caller closes w.
 func NewRunWriter(w io.Writer) *RunWriter {
 	r := &RunWriter{out: w, frame: make([]byte, frameHead, frameBytes)}
 	r.write([]byte(runMagic))

@@ -20,7 +20,7 @@ type RunReader struct {
 	err        error
 }
 
-// NewRunReader returns a RunReader of in; name stands for it in errors. It reads about 64 KiB at a time.
+// NewRunReader returns a RunReader of in; name stands for it in errors. It reads about 32 KiB at a time.
 func NewRunReader(in io.Reader, name string) *RunReader {
 	return &RunReader{in: in, name: name}
 }
