@@ -39,26 +39,42 @@ func runRead(_ context.Context, out *report, _ []float64, _ *slog.Logger) error 
 		}
 		view, state, now := readUser(p)
 		r := p.NewReader()
-		var failed error
+		best, err := fastest(func() error { return readOnce(r, now, view, state) })
+		if err != nil {
+			return err
+		}
+		params := map[string]any{
+			"features": n, "series": len(p.Series), "view_bytes": len(view), "state_bytes": len(state),
+			"view_days": readDays, "live_events": liveEvents, "least_of": readRounds,
+		}
+		out.add(name+"_us", float64(best.NsPerOp())/1000, "us", params)
+		out.add(name+"_allocs", float64(best.AllocsPerOp()), "1", params)
+	}
+	return nil
+}
+
+// readRounds is how often a read is measured, a second each. The least counts: others were at work on the machine in the rest.
+const readRounds = 5
+
+// fastest measures a read.
+func fastest(read func() error) (best testing.BenchmarkResult, err error) {
+	for round := range readRounds {
 		b := testing.Benchmark(func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if failed = readOnce(r, now, view, state); failed != nil {
+				if err = read(); err != nil {
 					b.FailNow()
 				}
 			}
 		})
-		if failed != nil {
-			return failed
+		if err != nil {
+			return best, err
 		}
-		params := map[string]any{
-			"features": n, "series": len(p.Series), "view_bytes": len(view), "state_bytes": len(state),
-			"view_days": readDays, "live_events": liveEvents,
+		if round == 0 || b.NsPerOp() < best.NsPerOp() {
+			best = b
 		}
-		out.add(name+"_us", float64(b.NsPerOp())/1000, "us", params)
-		out.add(name+"_allocs", float64(b.AllocsPerOp()), "1", params)
 	}
-	return nil
+	return best, nil
 }
 
 func readOnce(r *tile.Reader, now int64, view, state []byte) error {
