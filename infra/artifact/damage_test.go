@@ -3,6 +3,7 @@ package artifact
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -143,7 +144,8 @@ func TestOldFormatsAreRefused(t *testing.T) {
 	m.ID = must(m.Inputs.ID())(t)
 	store(t, b, m, files)
 	_, err := Open(t.Context(), b, m.ID)
-	if err == nil || !strings.Contains(err.Error(), "of format 1, this build reads format 2; run `anabranch nightly` with this build") {
+	want := fmt.Sprintf("of format 1, this build reads format %d; run `anabranch nightly` with this build", model.Format)
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }
