@@ -37,7 +37,7 @@ func TestFeaturesCountEveryEventOnce(t *testing.T) {
 		cut := rapid.Int64Range(1, 5).Draw(rt, "cut")
 		w.live(t, "A", rapid.Int64Range(0, cut).Draw(rt, "base"))
 		w.point(t, w.generation(t, cut, items()))
-		s := w.serve(t)
+		s := w.serve(t, func(c *Config) { c.LiveTimeout = 10 * time.Second }) // a busy machine is no reason to degrade here
 		for u := range 4 {
 			id := fmt.Sprint("u", u)
 			got := must(s.Features(t.Context(), id))(t)
@@ -48,9 +48,15 @@ func TestFeaturesCountEveryEventOnce(t *testing.T) {
 		}
 		for _, x := range w.entries {
 			got := must(s.ItemFeatures(t.Context(), x.event.ItemID))(t)
+			if got.Receipt.Live != LiveExact || got.Receipt.Degraded {
+				rt.Fatalf("receipt %+v", got.Receipt)
+			}
 			w.check(rt, feature.Item, x.event.ItemID, got.Features)
 		}
 		trends := must(s.Trending(t.Context(), 1000, nil))(t)
+		if trends.Receipt.Degraded {
+			rt.Fatalf("receipt %+v", trends.Receipt)
+		}
 		for i, k := range w.trending() {
 			if x := trends.Items[i]; x.Score != float32(k.Count) {
 				rt.Fatalf("trending place %d: %+v, want score %d", i, x, k.Count)
