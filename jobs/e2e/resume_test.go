@@ -37,9 +37,8 @@ func TestResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// net/http gives a connection without a request five seconds: who waits for it takes longer than that.
-	if took, code := first.interrupt(t, 15*time.Second); code != 0 || took > 4500*time.Millisecond {
-		t.Errorf("Ctrl-C: exit code %d after %s, want 0 within 4.5s\n%s", code, took, first.tail(4<<10))
+	if took, code := first.interrupt(t, 5*time.Second); code != 0 || took > 2*time.Second {
+		t.Errorf("Ctrl-C: exit code %d after %s, want 0 within 2s\n%s", code, took, first.tail(4<<10))
 	}
 
 	second := start(t, smallShop(data, address)...)
