@@ -49,7 +49,7 @@ func TestNamespacesRetire(t *testing.T) {
 	for _, namespace := range []string{here, elsewhere, old} {
 		for p := range int32(2) {
 			fence := redis.Fence{TopicID: "t", Incarnation: ulid.Make().String()}
-			if _, err := s.store.Open(t.Context(), redis.Keys{Partition: p, Namespace: namespace}, fence); err != nil {
+			if _, err := s.store.NewCommitter(redis.Keys{Partition: p, Namespace: namespace}).Open(t.Context(), fence); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -133,7 +133,7 @@ func TestStreamRebuild(t *testing.T) {
 		t.Fatal("nothing is left to clean up, so that the rest proves nothing")
 	}
 	retired := redis.Keys{Partition: 0, Namespace: "0123456789ab-v1"} // of a definition that nobody needs
-	if _, err := w.store.Open(t.Context(), retired, redis.Fence{TopicID: "t", Incarnation: old.Incarnation}); err != nil {
+	if _, err := w.store.NewCommitter(retired).Open(t.Context(), redis.Fence{TopicID: "t", Incarnation: old.Incarnation}); err != nil {
 		t.Fatal(err)
 	}
 	w.expect(2, "stream rebuild --clean"+flags, "say --yes")

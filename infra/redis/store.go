@@ -19,7 +19,7 @@ func NewStore(client goredis.UniversalClient) *Store {
 }
 
 // ReadFence returns the fence of a partition, parsed and raw; ok is false where there is none. The
-// raw form is what [Store.Commit] expects.
+// raw form is what [Committer.Commit] expects.
 func (s *Store) ReadFence(ctx context.Context, keys Keys) (fence Fence, raw string, ok bool, err error) {
 	raw, err = s.client.Get(ctx, keys.Fence()).Result()
 	if errors.Is(err, goredis.Nil) {
@@ -32,20 +32,6 @@ func (s *Store) ReadFence(ctx context.Context, keys Keys) (fence Fence, raw stri
 		return Fence{}, raw, false, fmt.Errorf("read fence %s: %w", keys.Fence(), err)
 	}
 	return fence, raw, true, nil
-}
-
-// Open is [Committer.Open] over a connection of the moment.
-func (s *Store) Open(ctx context.Context, keys Keys, fence Fence) (result Result, err error) {
-	c := s.NewCommitter(keys)
-	defer func() { err = errors.Join(err, c.Close()) }()
-	return c.Open(ctx, fence)
-}
-
-// Commit is [Committer.Commit] over a connection of the moment: for tools and tests. Owners keep a committer.
-func (s *Store) Commit(ctx context.Context, keys Keys, expectedRaw string, next Fence, changes Changes) (result Result, err error) {
-	c := s.NewCommitter(keys)
-	defer func() { err = errors.Join(err, c.Close()) }()
-	return c.Commit(ctx, expectedRaw, next, changes)
 }
 
 // LoadBlobs reads many keys of one slot with one MGET; a missing key gives nil.
