@@ -43,16 +43,12 @@ const (
 )
 
 func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err error) {
-	b, err := p.broker(ctx, s)
+	stand, stop, err := startStand(ctx, s, p.broker)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	server, redisPID, err := startStreamRedis(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
+	defer func() { err = errors.Join(err, stop()) }()
+	b := stand.broker
 	s.log.Info("filling the topic", "broker", b.name)
 	size, err := s.work.fill(ctx, []string{b.addr}, p.contentType)
 	if err != nil {
@@ -63,7 +59,6 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 	if err := reportConsume(ctx, out, s, p, b, params); err != nil {
 		return err
 	}
-	stand := stand{s: s, broker: b, redisAddr: server.Addr, redisPID: redisPID}
 	var fenced, plain []*pass
 	rounds := 1
 	if p.plain {
@@ -88,7 +83,7 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 		plain = append(plain, x)
 	}
 	last := fenced[len(fenced)-1]
-	limit, err := setLimit(ctx, server.Addr, last.sample, limitTime)
+	limit, err := setLimit(ctx, stand.redisAddr, last.sample, limitTime)
 	if err != nil {
 		return err
 	}
@@ -150,9 +145,27 @@ type stand struct {
 	redisPID  int
 }
 
+// startStand starts a broker and a Redis.
+func startStand(ctx context.Context, s *streamSetup, start func(context.Context, *streamSetup) (*broker, error)) (t stand, stop func() error, err error) {
+	b, err := start(ctx, s)
+	if err != nil {
+		return stand{}, nil, err
+	}
+	server, pid, err := startStreamRedis(ctx, s)
+	if err != nil {
+		return stand{}, nil, errors.Join(err, b.stop())
+	}
+	return stand{s, b, server.Addr, pid}, func() error { return errors.Join(server.Stop(), b.stop()) }, nil
+}
+
+// dial returns a client that the runner can use: an owner of each partition keeps a connection beside those that it reads with.
+func (t *stand) dial() *goredis.Client {
+	return goredis.NewClient(&goredis.Options{Addr: t.redisAddr, ContextTimeoutEnabled: true, PoolSize: 2 * int(t.s.work.Partitions)})
+}
+
 // run reads the topic once, from an empty Redis until all fences are at their ends.
 func (t *stand) run(ctx context.Context, profile string, sample, plain bool) (p *pass, err error) {
-	client := goredis.NewClient(&goredis.Options{Addr: t.redisAddr, ContextTimeoutEnabled: true, PoolSize: 2 * int(t.s.work.Partitions)})
+	client := t.dial()
 	defer func() { err = errors.Join(err, client.Close()) }()
 	if err := client.FlushAll(ctx).Err(); err != nil {
 		return nil, fmt.Errorf("empty redis: %w", err)

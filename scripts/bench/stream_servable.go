@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/anabranch/anabranch/infra/kafka"
@@ -92,18 +91,12 @@ func atQuantile(sorted []float64, q float64) float64 {
 // runServable measures how long it takes from an event's being handed to a producer until a reader of Redis finds
 // it counted, at a steady rate on Apache Kafka.
 func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
-	b, err := startApacheKafka(ctx, s)
+	t, stop, err := startStand(ctx, s, startApacheKafka)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	server, redisPID, err := startStreamRedis(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
-	t := stand{s: s, broker: b, redisAddr: server.Addr, redisPID: redisPID}
-	client := goredis.NewClient(&goredis.Options{Addr: server.Addr, ContextTimeoutEnabled: true, PoolSize: 2 * int(s.work.Partitions)})
+	defer func() { err = errors.Join(err, stop()) }()
+	b, client := t.broker, t.dial()
 	defer func() { err = errors.Join(err, client.Close()) }()
 	w := &watcher{commits: true}
 	client.AddHook(w)

@@ -32,22 +32,16 @@ func runTrim(ctx context.Context, out *report, s *streamSetup) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := startApacheKafka(ctx, s)
+	t, stop, err := startStand(ctx, s, startApacheKafka)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	server, redisPID, err := startStreamRedis(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
-	x := &trimRun{stand: stand{s: s, broker: b, redisAddr: server.Addr, redisPID: redisPID}, users: int(users)}
-	x.client = goredis.NewClient(&goredis.Options{Addr: server.Addr, ContextTimeoutEnabled: true, PoolSize: 2 * int(s.work.Partitions)})
+	defer func() { err = errors.Join(err, stop()) }()
+	x := &trimRun{stand: t, users: int(users), client: t.dial()}
 	defer func() { err = errors.Join(err, x.client.Close()) }()
-	x.side = goredis.NewClient(&goredis.Options{Addr: server.Addr})
+	x.side = goredis.NewClient(&goredis.Options{Addr: t.redisAddr})
 	defer func() { err = errors.Join(err, x.side.Close()) }()
-	if x.producer, err = kafka.Dial([]string{b.addr}, nil, kafka.Local(), kgo.MaxBufferedRecords(100_000)); err != nil {
+	if x.producer, err = kafka.Dial([]string{t.broker.addr}, nil, kafka.Local(), kgo.MaxBufferedRecords(100_000)); err != nil {
 		return err
 	}
 	defer x.producer.Close()
