@@ -147,6 +147,18 @@ func Next(b []byte) (n uint64, rest []byte) {
 	return n, b[used:]
 }
 
+// nextOperand is Next for a signed number or the bits of a float.
+func nextOperand(b []byte, float bool) (a int64, rest []byte) {
+	if !float {
+		n, rest := Next(b)
+		return signed(n), rest
+	}
+	if len(b) < 8 {
+		return 0, nil
+	}
+	return int64(binary.LittleEndian.Uint64(b)), b[8:]
+}
+
 // step moves to the tile behind t, of which left are left to read, in a loop of FoldRun.
 func step(b []byte, t int64, left int) (int64, []byte) {
 	if left == 0 || b == nil {
@@ -165,9 +177,11 @@ func (d *Decoder) end(b []byte) {
 
 // Int reads a signed number.
 func (d *Decoder) Int() int64 {
-	n := d.Uint()
-	return int64(n>>1) ^ -int64(n&1)
+	return signed(d.Uint())
 }
+
+// signed returns the signed number that an unsigned one stands for.
+func signed(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
 
 // Count reads a number of entries, none of which is shorter than a byte.
 func (d *Decoder) Count() int {

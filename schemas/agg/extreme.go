@@ -61,6 +61,21 @@ func (x extreme) Fold(p *Partial, d *Decoder, _ float64) {
 	x.offer(p, d.Int())
 }
 
+// FoldRun implements Run.
+func (x extreme) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	b, float, a := d.B, x.float(), int64(0)
+	for left > 0 && t >= from && b != nil {
+		if a, b = nextOperand(b, float); b == nil {
+			break
+		}
+		x.offer(p, a)
+		left--
+		t, b = step(b, t, left)
+	}
+	d.end(b)
+	return t, left
+}
+
 func (x extreme) Skip(d *Decoder) {
 	if x.float() {
 		d.Bytes(8)

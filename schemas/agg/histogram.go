@@ -54,6 +54,21 @@ func (h histogram) Fold(p *Partial, d *Decoder, _ float64) {
 	}
 }
 
+// FoldRun implements Run.
+func (h histogram) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	b, c, n := d.B, h.counts(p), uint64(0)
+	for left > 0 && t >= from && b != nil {
+		for i := range c {
+			n, b = Next(b)
+			c[i] += int64(n)
+		}
+		left--
+		t, b = step(b, t, left)
+	}
+	d.end(b)
+	return t, left
+}
+
 func (h histogram) Skip(d *Decoder) {
 	for range len(h.bounds) + 1 {
 		d.Uint()

@@ -141,28 +141,39 @@ func (x lastN) appendEntries(e *Encoder, list []entry, prev entry) {
 	}
 }
 
+// read reads the entry that comes before prev, in its place.
 func (x lastN) read(d *Decoder, prev *entry) {
-	prev.time -= d.Int()
-	prev.seq -= d.Int()
+	time, b := Next(d.B)
+	seq, b := Next(b)
+	if d.end(b); b == nil {
+		return
+	}
+	prev.time -= signed(time)
+	prev.seq -= signed(seq)
 	switch {
 	case x.interaction:
-		prev.text = d.Text()
-		k := d.Uint()
-		prev.has, prev.number, prev.kind = k&1 != 0, 0, ""
-		if k>>1 < uint64(len(d.Texts)) {
-			prev.kind = d.Texts[k>>1]
-		} else {
-			d.Fail(fmt.Errorf("text %d of a table of %d", k>>1, len(d.Texts)))
-		}
-		if prev.has {
-			prev.number = int64(d.Bits())
-		}
+		x.readInteraction(d, prev)
 	case x.text():
 		prev.text = d.Text()
 	case x.float():
 		prev.number = int64(d.Bits())
 	default:
 		prev.number = d.Int()
+	}
+}
+
+// readInteraction reads what an interaction says.
+func (x lastN) readInteraction(d *Decoder, into *entry) {
+	item, b := Next(d.B)
+	kind, b := Next(b)
+	d.end(b)
+	if n := uint64(len(d.Texts)); item >= n || kind>>1 >= n {
+		d.Fail(fmt.Errorf("texts %d and %d of a table of %d", item, kind>>1, n))
+		return
+	}
+	into.text, into.kind = d.Texts[item], d.Texts[kind>>1]
+	if into.has, into.number = kind&1 != 0, 0; into.has {
+		into.number = int64(d.Bits())
 	}
 }
 

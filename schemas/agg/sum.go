@@ -9,7 +9,7 @@ import (
 )
 
 // sumFor returns the sum of fields of a type.
-func sumFor(o outcome) Monoid {
+func sumFor(o outcome) summing {
 	if o.float() {
 		return floatSum{}
 	}
@@ -17,6 +17,12 @@ func sumFor(o outcome) Monoid {
 		o.Kind = feature.Integer // how many are true
 	}
 	return intSum{o}
+}
+
+// summing is a sum, which a mean is made of.
+type summing interface {
+	Monoid
+	Run
 }
 
 // intSum adds integers in 128 bits: A is the low, B the high half, N the number of operands.
@@ -62,6 +68,26 @@ func (intSum) Fold(p *Partial, d *Decoder, _ float64) {
 	}
 	lo := d.Bits()
 	add128(p, int64(lo), int64(d.Bits()))
+}
+
+// FoldRun implements Run.
+func (s intSum) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	b, lo := d.B, int64(0)
+	for left > 0 && t >= from && b != nil {
+		if n, rest := Next(b); n&1 == 0 && rest != nil { // as most
+			p.N += int64(n >> 1)
+			lo, b = nextOperand(rest, false)
+			add128(p, lo, lo>>63)
+		} else {
+			d.B = b
+			s.Fold(p, d, 1)
+			b = d.B
+		}
+		left--
+		t, b = step(b, t, left)
+	}
+	d.end(b)
+	return t, left
 }
 
 func (intSum) Skip(d *Decoder) {
@@ -128,18 +154,29 @@ func (floatSum) Fold(p *Partial, d *Decoder, _ float64) {
 	addDouble(p, hi, lo)
 }
 
+// FoldRun implements Run.
+func (s floatSum) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
+	for left > 0 && t >= from && d.Err == nil {
+		s.Fold(p, d, 1)
+		left--
+		t, d.B = step(d.B, t, left)
+	}
+	d.end(d.B)
+	return t, left
+}
+
 func (floatSum) Skip(d *Decoder) { d.Bytes(8 + 8*int(d.Uint()&1)) }
 
 func (floatSum) Finalize(p *Partial) Value { return FloatValue(math.Float64frombits(uint64(p.A))) }
 
 // mean keeps the partial of a sum.
-type mean struct{ Monoid }
+type mean struct{ summing }
 
 func (m mean) Finalize(p *Partial) Value {
 	if p.N == 0 {
 		return Null
 	}
-	s, integers := m.Monoid.(intSum)
+	s, integers := m.summing.(intSum)
 	if !integers {
 		return FloatValue(math.Float64frombits(uint64(p.A)) / float64(p.N))
 	}
