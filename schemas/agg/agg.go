@@ -107,6 +107,13 @@ type Run interface {
 	FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int)
 }
 
+// Patcher is a monoid that adds an event to an encoded partial while it is copied, which takes less than Fold, Update
+// and Append.
+type Patcher interface {
+	// Patch writes the partial that d is at together with the event: the bytes that Append would write.
+	Patch(e *Encoder, d *Decoder, in *Input)
+}
+
 // Join adds q, which tiles were folded into, to p, as if they had been folded into p.
 func Join(m Monoid, p, q *Partial) {
 	if t, ok := m.(topK); ok { // whose Merge drops keys beyond the cap of a tile

@@ -37,6 +37,21 @@ func (e *Encoder) Continue(d *Decoder) {
 	e.texts.reset(d.Texts)
 }
 
+// Extend is Continue for an encoding in which the texts of the table keep their numbers, so that what names them can be
+// copied as it is: they stay in the table, and new texts follow them.
+func (e *Encoder) Extend(d *Decoder) {
+	e.Continue(d)
+	e.texts.keep = true
+}
+
+// Texts returns how many texts the table has.
+func (e *Encoder) Texts() int {
+	if e.texts.keep {
+		return len(e.texts.known)
+	}
+	return len(e.texts.named)
+}
+
 // Uint writes an unsigned number.
 func (e *Encoder) Uint(n uint64) { e.Buf = binary.AppendUvarint(e.Buf, n) }
 
@@ -54,7 +69,10 @@ func (e *Encoder) Text(s string) { e.Uint(e.texts.number(s)) }
 // that is what makes a state small. Both numbers share a byte while they are below 15.
 func (e *Encoder) AppendTable(dst []byte) []byte {
 	t := &e.texts
-	dst = binary.AppendUvarint(dst, uint64(len(t.named)))
+	dst = binary.AppendUvarint(dst, uint64(e.Texts()))
+	if t.keep {
+		return e.appendExtended(dst)
+	}
 	e.table = e.table[:0]
 	prev := ""
 	for i := 0; i < len(t.named); i++ {
@@ -71,6 +89,24 @@ func (e *Encoder) AppendTable(dst []byte) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(e.table)))
 	return append(dst, e.table...)
+}
+
+// appendExtended adds the old entries and those of the new texts.
+func (e *Encoder) appendExtended(dst []byte) []byte {
+	t, prev := &e.texts, ""
+	if e.table = e.table[:0]; t.old > 0 {
+		prev = t.known[t.old-1]
+	}
+	for _, s := range t.known[t.old:] {
+		e.table = appendEntry(e.table, prev, s)
+		prev = s
+	}
+	var old []byte
+	if t.old > 0 {
+		old = e.old.entries
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(old)+len(e.table)))
+	return append(append(dst, old...), e.table...)
 }
 
 // Decoder reads what Encoder wrote. Its error is sticky: after one every read returns zeros.

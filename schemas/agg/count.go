@@ -11,6 +11,9 @@ func (count) Fold(p *Partial, d *Decoder, _ float64) { p.N += int64(d.Uint()) }
 func (count) Skip(d *Decoder)                        { d.Uint() }
 func (count) Finalize(p *Partial) Value              { return IntegerValue(p.N) }
 
+// Patch implements Patcher.
+func (count) Patch(e *Encoder, d *Decoder, _ *Input) { e.Uint(d.Uint() + 1) }
+
 // FoldRun implements Run.
 func (count) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
 	b, sum, n := d.B, uint64(0), uint64(0)

@@ -40,6 +40,13 @@ func (x decayed) Fold(p *Partial, d *Decoder, scale float64) {
 	x.add(p, math.Float64frombits(d.Bits())*scale)
 }
 
+// Patch implements Patcher.
+func (x decayed) Patch(e *Encoder, d *Decoder, in *Input) {
+	p := Partial{A: int64(d.Bits())}
+	x.Update(&p, in)
+	x.Append(e, &p)
+}
+
 func (decayed) Skip(d *Decoder) { d.Bytes(8) }
 
 func (decayed) Finalize(p *Partial) Value { return FloatValue(math.Float64frombits(uint64(p.A))) }

@@ -62,6 +62,14 @@ func (x edge) Fold(p *Partial, d *Decoder, _ float64) {
 	}
 }
 
+// Patch implements Patcher.
+func (x edge) Patch(e *Encoder, d *Decoder, in *Input) {
+	var p Partial
+	x.Fold(&p, d, 1)
+	x.Update(&p, in)
+	x.Append(e, &p)
+}
+
 func (x edge) Skip(d *Decoder) {
 	d.Uint()
 	d.Uint()

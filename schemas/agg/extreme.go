@@ -61,6 +61,18 @@ func (x extreme) Fold(p *Partial, d *Decoder, _ float64) {
 	x.offer(p, d.Int())
 }
 
+// Patch implements Patcher.
+func (x extreme) Patch(e *Encoder, d *Decoder, in *Input) {
+	p := Partial{N: 1}
+	if x.float() {
+		p.A = int64(d.Bits())
+	} else {
+		p.A = d.Int()
+	}
+	x.Update(&p, in)
+	x.Append(e, &p)
+}
+
 // FoldRun implements Run.
 func (x extreme) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
 	b, float, a := d.B, x.float(), int64(0)

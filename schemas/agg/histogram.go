@@ -27,8 +27,13 @@ func (h histogram) counts(p *Partial) []int64 {
 }
 
 func (h histogram) Update(p *Partial, in *Input) {
+	h.counts(p)[h.bucket(in)]++
+}
+
+// bucket returns the bucket of an operand.
+func (h histogram) bucket(in *Input) int {
 	x := h.outcome.number(in.Of)
-	h.counts(p)[sort.Search(len(h.bounds), func(i int) bool { return x < h.bounds[i] })]++
+	return sort.Search(len(h.bounds), func(i int) bool { return x < h.bounds[i] })
 }
 
 func (h histogram) Merge(p, q *Partial) {
@@ -51,6 +56,18 @@ func (h histogram) Fold(p *Partial, d *Decoder, _ float64) {
 	c := h.counts(p)
 	for i := range c {
 		c[i] += int64(d.Uint())
+	}
+}
+
+// Patch implements Patcher.
+func (h histogram) Patch(e *Encoder, d *Decoder, in *Input) {
+	at := h.bucket(in)
+	for i := range len(h.bounds) + 1 {
+		n := d.Uint()
+		if i == at {
+			n++
+		}
+		e.Uint(n)
 	}
 }
 

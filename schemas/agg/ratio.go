@@ -26,6 +26,19 @@ func (ratio) Fold(p *Partial, d *Decoder, _ float64) {
 	p.B += int64(d.Uint())
 }
 
+// Patch implements Patcher.
+func (ratio) Patch(e *Encoder, d *Decoder, in *Input) {
+	numerator, denominator := d.Uint(), d.Uint()
+	if in.Numerator {
+		numerator++
+	}
+	if in.Denominator {
+		denominator++
+	}
+	e.Uint(numerator)
+	e.Uint(denominator)
+}
+
 // FoldRun implements Run.
 func (ratio) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {
 	b, n, m := d.B, uint64(0), uint64(0)

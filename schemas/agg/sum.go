@@ -23,6 +23,7 @@ func sumFor(o outcome) summing {
 type summing interface {
 	Monoid
 	Run
+	Patcher
 }
 
 // intSum adds integers in 128 bits: A is the low, B the high half, N the number of operands.
@@ -68,6 +69,14 @@ func (intSum) Fold(p *Partial, d *Decoder, _ float64) {
 	}
 	lo := d.Bits()
 	add128(p, int64(lo), int64(d.Bits()))
+}
+
+// Patch implements Patcher.
+func (s intSum) Patch(e *Encoder, d *Decoder, in *Input) {
+	var p Partial
+	s.Fold(&p, d, 1)
+	s.Update(&p, in)
+	s.Append(e, &p)
 }
 
 // FoldRun implements Run.
@@ -152,6 +161,14 @@ func (floatSum) Fold(p *Partial, d *Decoder, _ float64) {
 		lo = math.Float64frombits(d.Bits())
 	}
 	addDouble(p, hi, lo)
+}
+
+// Patch implements Patcher.
+func (s floatSum) Patch(e *Encoder, d *Decoder, in *Input) {
+	var p Partial
+	s.Fold(&p, d, 1)
+	s.Update(&p, in)
+	s.Append(e, &p)
 }
 
 // FoldRun implements Run.

@@ -11,6 +11,7 @@ import (
 type texts struct {
 	known   []string // the continued ones, then others
 	old     int      // how many are continued
+	keep    bool     // a text's number is its place in known
 	numbers []uint32 // by place in known: 1 + the number; 0 while it has not been named
 	named   []uint32 // by number: the place in known
 
@@ -27,7 +28,7 @@ func (t *texts) reset(old []string) {
 	if t.seeds[0] == 0 {
 		t.seeds = [2]uint64{maphash.String(maphash.MakeSeed(), ""), maphash.String(maphash.MakeSeed(), "")}
 	}
-	t.known, t.old = append(t.known[:0], old...), len(old)
+	t.known, t.old, t.keep = append(t.known[:0], old...), len(old), false
 	t.named, t.links = t.named[:0], t.links[:0]
 	if cap(t.numbers) < len(old) {
 		t.numbers = make([]uint32, 2*len(old))
@@ -76,6 +77,9 @@ func (t *texts) number(s string) uint64 {
 
 // name returns the number of a text by its place in known.
 func (t *texts) name(at uint32) uint64 {
+	if t.keep {
+		return uint64(at)
+	}
 	if n := t.numbers[at]; n > 0 {
 		return uint64(n - 1)
 	}

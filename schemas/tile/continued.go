@@ -16,8 +16,6 @@ type Continued struct {
 
 	plan    *Plan
 	tails   []header // by series: what stays encoded
-	sealed  []bool   // by series: it is encoded as a whole until an event is of it (unseal)
-	since   int64    // of the events that may be
 	arena   []byte   // the texts of the view
 	decoder agg.Decoder
 	part    agg.Decoder // of one series
@@ -29,7 +27,7 @@ const NoEvents = math.MaxInt64
 
 // NewContinued returns an empty bucket that continues nothing.
 func (p *Plan) NewContinued() *Continued {
-	return &Continued{Bucket: p.NewBucket(), plan: p, tails: make([]header, len(p.Series)), sealed: make([]bool, len(p.Series))}
+	return &Continued{Bucket: p.NewBucket(), plan: p, tails: make([]header, len(p.Series))}
 }
 
 // Reset makes it an empty bucket that continues nothing.
@@ -38,7 +36,6 @@ func (c *Continued) Reset() {
 		c.Bucket[i] = c.Bucket[i][:0]
 	}
 	clear(c.tails)
-	clear(c.sealed)
 	c.decoder.Err = nil
 	c.decoder.Texts = c.decoder.Texts[:0]
 }
@@ -51,11 +48,7 @@ func (c *Continued) Open(view []byte, since int64) error {
 	err := version(d, viewVersion)
 	if err == nil {
 		c.arena = d.Table(c.arena[:0])
-		c.since = since
-		c.seal()
-		for i := range c.sealed {
-			c.unseal(i) // whoever fills Bucket directly does not say which series
-		}
+		c.read(since)
 		err = end(d)
 	}
 	if err != nil {
@@ -65,30 +58,26 @@ func (c *Continued) Open(view []byte, since int64) error {
 	return nil
 }
 
-// seal reads where the series are.
-func (c *Continued) seal() {
-	c.part.Texts = c.decoder.Texts
+// read reads where the series of the bucket are that the decoder is at, and decodes their tiles that events at or after
+// since may be of.
+func (c *Continued) read(since int64) {
+	d := &c.decoder
+	c.part.Texts = d.Texts
 	for i := range c.tails {
+		p, h := &c.plan.Series[i], &c.tails[i]
 		c.Bucket[i] = c.Bucket[i][:0]
-		c.tails[i].read(&c.decoder)
-		c.sealed[i] = true
-	}
-}
-
-// unseal decodes the tiles of a sealed series that events may be of.
-func (c *Continued) unseal(i int) {
-	c.sealed[i] = false
-	p, d, h := &c.plan.Series[i], &c.decoder, &c.tails[i]
-	if h.tiles == 0 || c.since == NoEvents || p.joins() {
-		return
-	}
-	from := number(c.since, p.Width)
-	if h.newest < from {
-		return
-	}
-	c.part.Err = d.Err
-	if c.Bucket[i] = p.decodeSince(h, &c.part, c.Bucket[i], from); c.part.Err != nil {
-		d.Fail(c.part.Err)
+		h.read(d)
+		if h.tiles == 0 || since == NoEvents || p.joins() {
+			continue
+		}
+		from := number(since, p.Width)
+		if h.newest < from {
+			continue
+		}
+		c.part.Err = d.Err
+		if c.Bucket[i] = p.decodeSince(h, &c.part, c.Bucket[i], from); c.part.Err != nil {
+			d.Fail(c.part.Err)
+		}
 	}
 }
 

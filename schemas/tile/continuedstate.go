@@ -8,16 +8,22 @@ import (
 	"github.com/anabranch/anabranch/schemas/agg"
 )
 
-// ContinuedState is a live state that takes events without being decoded: only the tiles that events may be of are,
-// the rest is copied from the old encoding to the new one. So a state takes little memory and work, however much it
-// has seen, and what is kept between batches are its bytes. Memory is used again from one state to the next; use one a
-// goroutine.
+// ContinuedState is a live state that takes events without being decoded: when it is written, the tiles that events are
+// of change on their way from the old encoding to the new one, and the rest is copied as it is. So a state takes little
+// memory and work, however much it has seen, and what is kept between batches are its bytes. Memory is used again from
+// one state to the next; use one a goroutine.
 //
-//	err := s.Open(blob)                  // head, recent ids, where the epochs are
-//	err = s.Enter(epoch, since)          // for each epoch, ascending: it will take events at or after since
-//	s.Update(row)                        // once an event
+//	err := s.Open(blob)                           // head, recent ids, texts, where the epochs are
+//	row, err := s.Row(epoch)                      // once an event, in the order of the log
+//	plan.Fill(row, event, seq)
 //	s.Next = offset + 1
 //	blob, err = codec.AppendContinuedState(nil, s, base, oldest)
+//
+// # Texts
+//
+// What is copied as it is names texts by their numbers, so they keep them: the table of a state that is continued has the
+// old texts first, even those that nothing names any more, then new ones. From time to time, and whenever something that
+// names texts is dropped, the state is compacted: it is written as AppendState would, with the texts that it names alone.
 type ContinuedState struct {
 	Next   int64  // as State.Next
 	Recent Recent // as State.Recent
@@ -26,19 +32,29 @@ type ContinuedState struct {
 	decoder agg.Decoder // its texts are those of the state
 	arena   []byte      // they lie here
 	epochs  []openEpoch // ascending
-	entered int         // index of the epoch that takes events
-	free    []*Continued
+	rows    []Row
+	taken   int // how many of the rows are of this state
+
+	patcher  patcher
+	compact  *Continued // for compaction
+	compacts []byte     // the same: the encoding that is compacted
 }
 
-// openEpoch is the bucket of an epoch: encoded while bucket is nil.
+// openEpoch is the encoded bucket of an epoch and the rows that are of it.
 type openEpoch struct {
-	epoch  int64
-	body   []byte
-	bucket *Continued
+	epoch    int64
+	body     []byte
+	from, to int // in ContinuedState.rows
 }
+
+// compactEvery is how many new texts a state gets before it is compacted. Fewer than that are in its table in vain, beside
+// those of what no event has been dropped for.
+const compactEvery = 32
 
 // NewContinuedState returns the state of an entity never seen.
-func (p *Plan) NewContinuedState() *ContinuedState { return &ContinuedState{plan: p, entered: -1} }
+func (p *Plan) NewContinuedState() *ContinuedState {
+	return &ContinuedState{plan: p, patcher: newPatcher(p), compact: p.NewContinued()}
+}
 
 // Open continues an encoded state, which must not change until it is written again. An empty one is that of an entity
 // never seen. What no event is of is not looked at, only passed over.
@@ -47,43 +63,41 @@ func (s *ContinuedState) Open(state []byte) error {
 	if len(state) == 0 {
 		return nil
 	}
-	d := &s.decoder
-	d.B = state
-	err := version(d, stateVersion)
-	if err == nil {
-		s.Next = d.Int()
-		s.Recent.Read(d)
-		s.arena = d.Table(s.arena[:0])
-		for range d.Count() {
-			e := openEpoch{epoch: d.Int()}
-			if n := len(s.epochs); n > 0 && s.epochs[n-1].epoch >= e.epoch {
-				d.Fail(fmt.Errorf("epoch %d follows epoch %d", e.epoch, s.epochs[n-1].epoch))
-			}
-			e.body = d.Bytes(d.Count())
-			s.epochs = append(s.epochs, e)
-		}
-		err = end(d)
-	}
-	if err != nil {
+	if err := s.open(state); err != nil {
 		s.reset()
 		return fmt.Errorf("continue %s state: %w", s.plan.Entity, err)
 	}
 	return nil
 }
 
+func (s *ContinuedState) open(state []byte) error {
+	d := &s.decoder
+	d.B = state
+	if err := version(d, stateVersion); err != nil {
+		return err
+	}
+	s.Next = d.Int()
+	s.Recent.Read(d)
+	s.arena = d.Table(s.arena[:0])
+	for range d.Count() {
+		e := openEpoch{epoch: d.Int()}
+		if n := len(s.epochs); n > 0 && s.epochs[n-1].epoch >= e.epoch {
+			d.Fail(fmt.Errorf("epoch %d follows epoch %d", e.epoch, s.epochs[n-1].epoch))
+		}
+		e.body = d.Bytes(d.Count())
+		s.epochs = append(s.epochs, e)
+	}
+	return end(d)
+}
+
 // reset makes it the state of an entity never seen.
 func (s *ContinuedState) reset() {
-	for _, e := range s.epochs {
-		if e.bucket != nil {
-			s.free = append(s.free, e.bucket)
-		}
-	}
-	s.Next, s.epochs, s.entered = 0, s.epochs[:0], -1
+	s.Next, s.epochs, s.taken = 0, s.epochs[:0], 0
 	s.Recent = Recent{ring: s.Recent.ring[:0]}
 	s.decoder.B, s.decoder.Err, s.decoder.Texts = nil, nil, s.decoder.Texts[:0]
 }
 
-// Touched is State.Touched. Ask it before Enter.
+// Touched is State.Touched. Ask it before the first Row.
 func (s *ContinuedState) Touched() (epoch int64, ok bool) {
 	if n := len(s.epochs); n > 0 {
 		epoch, ok = s.epochs[n-1].epoch, true
@@ -94,85 +108,102 @@ func (s *ContinuedState) Touched() (epoch int64, ok bool) {
 	return epoch, ok
 }
 
-// Enter lets the bucket of an epoch take events at or after since, Unix ms. An epoch is entered once, and no earlier
-// one after it.
-func (s *ContinuedState) Enter(epoch, since int64) error {
+// Row returns the row of an event that is no duplicate, which the caller fills. Epochs never fall from one to the next.
+func (s *ContinuedState) Row(epoch int64) (*Row, error) {
+	if s.taken == len(s.rows) {
+		s.rows = append(s.rows, Row{})
+	}
+	at := s.taken
+	s.taken++
 	i, found := slices.BinarySearchFunc(s.epochs, epoch, func(e openEpoch, n int64) int { return int(e.epoch - n) })
 	if !found {
 		s.epochs = slices.Insert(s.epochs, i, openEpoch{epoch: epoch})
 	}
-	s.entered = i
-	return s.open(&s.epochs[i], since)
-}
-
-// open decodes what the bucket of an epoch needs to take events at or after since.
-func (s *ContinuedState) open(e *openEpoch, since int64) error {
-	c := s.bucket()
-	e.bucket = c
-	if len(e.body) == 0 {
-		c.Reset()
-		return nil
+	e := &s.epochs[i]
+	if e.from == e.to {
+		e.from, e.to = at, at
 	}
-	d := &c.decoder
-	d.B, d.Err, d.Texts = e.body, nil, s.decoder.Texts
-	c.since = since
-	c.seal()
-	if err := end(d); err != nil {
-		return fmt.Errorf("continue %s state: %w", s.plan.Entity, err)
+	if e.to != at {
+		return nil, fmt.Errorf("an event of epoch %d of %s state comes after one of a later epoch", epoch, s.plan.Entity)
 	}
-	return nil
+	e.to++
+	return &s.rows[at], nil
 }
 
-// bucket returns one to use.
-func (s *ContinuedState) bucket() *Continued {
-	if n := len(s.free); n > 0 {
-		c := s.free[n-1]
-		s.free = s.free[:n-1]
-		return c
-	}
-	return s.plan.NewContinued()
-}
-
-// Update adds an event that is no duplicate to the epoch that was entered last. It is not before that epoch's since. Where tiles that
-// it is of cannot be decoded, AppendContinuedState says so.
-func (s *ContinuedState) Update(r *Row) {
-	c := s.epochs[s.entered].bucket
-	s.plan.update(c.Bucket, r, forever, c)
-}
-
-// AppendContinuedState adds the encoding of what a state has become to dst: what AppendState writes of the whole,
-// without the buckets of epochs below base and the tiles that Prune(oldest) drops; oldest 0 prunes nothing. Then the
-// state has to be opened anew.
+// AppendContinuedState adds the encoding of what a state has become to dst, without the buckets of epochs below base and
+// the tiles that Prune(oldest) drops; oldest 0 prunes nothing. It decodes to what the decoded state would have become.
+// Then the state has to be opened anew.
 func (c *Codec) AppendContinuedState(dst []byte, s *ContinuedState, base, oldest int64) ([]byte, error) {
 	if oldest <= 0 {
 		oldest = forever
 	}
+	at, before := len(dst), len(s.decoder.Texts)
+	dst, dropped, err := c.patched(dst, s, base, oldest)
+	if err != nil {
+		return nil, fmt.Errorf("continue %s state: %w", s.plan.Entity, err)
+	}
+	if dropped || before/compactEvery != c.enc.Texts()/compactEvery {
+		s.compacts = append(s.compacts[:0], dst[at:]...)
+		if dst, err = c.compacted(dst[:at], s); err != nil {
+			return nil, fmt.Errorf("compact %s state: %w", s.plan.Entity, err)
+		}
+	}
+	return dst, nil
+}
+
+// patched writes the state with its texts as they are numbered. Dropped says that something went that may have named some.
+func (c *Codec) patched(dst []byte, s *ContinuedState, base, oldest int64) (out []byte, dropped bool, err error) {
 	dst = append(dst, stateVersion)
 	dst = binary.AppendVarint(dst, s.Next)
 	dst = s.Recent.Append(dst)
-	c.enc.Continue(&s.decoder)
+	c.enc.Extend(&s.decoder)
 	c.body = c.body[:0]
 	open := 0
 	for i := range s.epochs {
 		e := &s.epochs[i]
 		if e.epoch < base {
+			dropped = true
 			continue
 		}
 		open++
-		if e.bucket == nil {
-			if err := s.open(e, NoEvents); err != nil {
-				return nil, err
-			}
-		}
 		c.enc.Buf = c.enc.Buf[:0]
-		if c.bucketOf(e.bucket, oldest); e.bucket.decoder.Err != nil {
-			return nil, fmt.Errorf("continue %s state: %w", s.plan.Entity, e.bucket.decoder.Err)
+		some, err := c.patch(s, e, oldest)
+		if err != nil {
+			return nil, false, err
 		}
+		dropped = dropped || some
 		c.body = binary.AppendVarint(c.body, e.epoch)
 		c.body = binary.AppendUvarint(c.body, uint64(len(c.enc.Buf)))
 		c.body = append(c.body, c.enc.Buf...)
 	}
 	dst = c.enc.AppendTable(dst)
 	dst = binary.AppendUvarint(dst, uint64(open))
+	return append(dst, c.body...), dropped, nil
+}
+
+// compacted writes the state that s.compacts encodes as AppendState does.
+func (c *Codec) compacted(dst []byte, s *ContinuedState) ([]byte, error) {
+	if err := s.Open(s.compacts); err != nil {
+		return nil, err
+	}
+	dst = append(dst, stateVersion)
+	dst = binary.AppendVarint(dst, s.Next)
+	dst = s.Recent.Append(dst)
+	c.enc.Continue(&s.decoder)
+	c.body = c.body[:0]
+	x := s.compact
+	for _, e := range s.epochs {
+		x.decoder = agg.Decoder{B: e.body, Texts: s.decoder.Texts}
+		x.read(NoEvents)
+		c.enc.Buf = c.enc.Buf[:0]
+		if c.bucketOf(x, forever); x.decoder.Err != nil {
+			return nil, x.decoder.Err
+		}
+		c.body = binary.AppendVarint(c.body, e.epoch)
+		c.body = binary.AppendUvarint(c.body, uint64(len(c.enc.Buf)))
+		c.body = append(c.body, c.enc.Buf...)
+	}
+	dst = c.enc.AppendTable(dst)
+	dst = binary.AppendUvarint(dst, uint64(len(s.epochs)))
 	return append(dst, c.body...), nil
 }

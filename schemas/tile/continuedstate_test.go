@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/anabranch/anabranch/schemas/event"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/tile"
 	"github.com/anabranch/anabranch/schemas/tile/oracle"
@@ -20,9 +21,10 @@ type taken struct {
 }
 
 // TestContinuedStateIsDecoded continues states of random definitions, batch after batch, over rising epochs and bases
-// and with tiles that expire: the bytes are those of decoding all, applying and encoding.
+// and with tiles that expire: what they decode to is what decoding all and applying comes to, and they hold few texts
+// that they do not name.
 func TestContinuedStateIsDecoded(t *testing.T) {
-	epochs := map[int]int{}
+	epochs, compact, loose := map[int]int{}, 0, 0
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		c := gen.NewCase(seed, 8, 200)
@@ -42,6 +44,7 @@ func TestContinuedStateIsDecoded(t *testing.T) {
 			}
 			codec, x := plan.NewCodec(), plan.NewContinuedState()
 			var state []byte
+			most := 0 // texts that the state has named at one time
 			epoch, base, oldest := int64(0), int64(0), c.AsOf-100*86_400_000
 			for log := c.Log; len(log) > 0; {
 				batch := make([]taken, min(len(log), rng.IntN(30)))
@@ -58,8 +61,16 @@ func TestContinuedStateIsDecoded(t *testing.T) {
 				}
 				want := decodedState(t, plan, state, batch, base, oldest)
 				got := continuedState(t, codec, plan, x, state, batch, base, oldest)
-				if !bytes.Equal(got, want) {
-					t.Fatalf("seed %d, %s: with %d events, base %d\n%x is\n%x, want\n%x", seed, e, len(batch), base, state, got, want)
+				if whole := decodedState(t, plan, got, nil, 0, 0); !bytes.Equal(whole, want) {
+					t.Fatalf("seed %d, %s: with %d events, base %d\n%x is\n%x, encoded anew\n%x, want\n%x", seed, e, len(batch), base, state, got, whole, want)
+				}
+				if most = max(most, texts(t, want)); texts(t, got) > most+32 {
+					t.Fatalf("seed %d, %s: %d texts, at most %d were named", seed, e, texts(t, got), most)
+				}
+				if bytes.Equal(got, want) {
+					compact++
+				} else {
+					loose++
 				}
 				_, open, err := plan.Peek(got)
 				if err != nil {
@@ -70,9 +81,22 @@ func TestContinuedStateIsDecoded(t *testing.T) {
 			}
 		}
 	}
+	if compact < 100 || loose < 100 {
+		t.Errorf("%d states are as if encoded at once, %d are not: the test says little", compact, loose)
+	}
 	if epochs[1] < 100 || epochs[3] < 100 {
 		t.Errorf("states by number of epochs: %v: the test says little", epochs)
 	}
+}
+
+// texts returns how many texts the table of a state has.
+func texts(t *testing.T, state []byte) int {
+	t.Helper()
+	n, err := tile.Texts(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func decodedState(t *testing.T, plan *tile.Plan, state []byte, batch []taken, base, oldest int64) []byte {
@@ -112,26 +136,17 @@ func continuedState(t *testing.T, codec *tile.Codec, plan *tile.Plan, x *tile.Co
 	if epoch, ok := x.Touched(); epoch != wantEpoch || ok != wantOK {
 		t.Fatalf("touched in epoch %d, %v; decoded %d, %v", epoch, ok, wantEpoch, wantOK)
 	}
-	var row tile.Row
-	for i, r := range batch {
+	for _, r := range batch {
 		x.Recent.Seen(tile.HashID(r.Event.ID), r.epoch)
 		x.Next++
 		if r.epoch < base {
 			continue
 		}
-		if i == 0 || batch[i-1].epoch != r.epoch {
-			since := int64(tile.NoEvents)
-			for _, later := range batch[i:] {
-				if later.epoch == r.epoch {
-					since = min(since, int64(later.Event.Time))
-				}
-			}
-			if err := x.Enter(r.epoch, since); err != nil {
-				t.Fatal(err)
-			}
+		row, err := x.Row(r.epoch)
+		if err != nil {
+			t.Fatal(err)
 		}
-		plan.Fill(&row, &r.Event, r.Seq)
-		x.Update(&row)
+		plan.Fill(row, &r.Event, r.Seq)
 	}
 	got, err := codec.AppendContinuedState([]byte("before"), x, base, oldest)
 	if err != nil {
@@ -152,7 +167,11 @@ func TestContinuedStateRefuses(t *testing.T) {
 	for i := range state {
 		damaged := bytes.Clone(state)
 		damaged[i] ^= 0x11
-		if err := x.Open(damaged); err == nil && x.Enter(1<<20, gen.Base) == nil {
+		if err := x.Open(damaged); err != nil {
+			continue
+		}
+		if row, err := x.Row(1 << 20); err == nil {
+			plan.Fill(row, &event.Event{ID: "e", ItemID: "i", Type: "view", Time: event.Millis(gen.Base)}, 1<<20)
 			_, _ = codec.AppendContinuedState(nil, x, 0, gen.Base+40*86_400_000)
 		}
 	}

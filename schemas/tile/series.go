@@ -37,11 +37,26 @@ func (p *Plan) Update(b Bucket, r *Row) { p.UpdateSince(b, r, forever) }
 
 // UpdateSince adds an event to the bucket as Update does, but leaves out the tiles that Prune(b, asOf)
 // would drop. Reading years of history thereby costs what is kept of it.
-func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) { p.update(b, r, asOf, nil) }
+func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
+	p.begin(r)
+	in := r.input()
+	for i := range p.Series {
+		s := &p.Series[i]
+		key, ok := p.takes(s, r, &in)
+		if !ok {
+			continue
+		}
+		n := r.tiles[s.width]
+		if asOf != forever && s.Width > 0 && n < number(asOf-int64(s.Window), s.Width) {
+			continue
+		}
+		in.Start = n * s.Width
+		s.Monoid.Update(b[i].cell(n, key), &in)
+	}
+}
 
-// update is UpdateSince for a bucket that may be that of a continued state, whose series are unsealed when an event is of
-// them.
-func (p *Plan) update(b Bucket, r *Row, asOf int64, sealed *Continued) {
+// begin prepares a row for takes.
+func (p *Plan) begin(r *Row) {
 	if cap(r.matched) < len(p.Filters) {
 		r.matched = make([]match, len(p.Filters))
 	}
@@ -51,36 +66,30 @@ func (p *Plan) update(b Bucket, r *Row, asOf int64, sealed *Continued) {
 	for _, w := range p.widths {
 		r.tiles = append(r.tiles, number(r.Time, w))
 	}
-	in := agg.Input{Time: r.Time, Seq: r.Seq, Item: r.Item, Type: r.Type, Value: r.Value}
-	for i := range p.Series {
-		s := &p.Series[i]
-		if !p.matches(r, s.Filter) {
-			continue
-		}
-		key := ""
-		if s.By >= 0 {
-			if key = r.Fields[s.By].Text; key == "" {
-				continue // features group by what the event carries; absent is in no group
-			}
-		}
-		if s.Of >= 0 {
-			if in.Of = r.Fields[s.Of]; in.Of.Kind == agg.Absent {
-				continue
-			}
-		}
-		n := r.tiles[s.width]
-		if asOf != forever && s.Width > 0 && n < number(asOf-int64(s.Window), s.Width) {
-			continue
-		}
-		if !p.ratio(s, r, &in) {
-			continue
-		}
-		in.Start = n * s.Width
-		if sealed != nil && sealed.sealed[i] {
-			sealed.unseal(i)
-		}
-		s.Monoid.Update(b[i].cell(n, key), &in)
+}
+
+// input is what every aggregate sees of a row.
+func (r *Row) input() agg.Input {
+	return agg.Input{Time: r.Time, Seq: r.Seq, Item: r.Item, Type: r.Type, Value: r.Value}
+}
+
+// takes reports whether a row is of a series, with which key, and completes what its aggregate sees of it but for the start
+// of the tile.
+func (p *Plan) takes(s *SeriesPlan, r *Row, in *agg.Input) (key string, ok bool) {
+	if !p.matches(r, s.Filter) {
+		return "", false
 	}
+	if s.By >= 0 {
+		if key = r.Fields[s.By].Text; key == "" {
+			return "", false // features group by what the event carries; absent is in no group
+		}
+	}
+	if s.Of >= 0 {
+		if in.Of = r.Fields[s.Of]; in.Of.Kind == agg.Absent {
+			return "", false
+		}
+	}
+	return key, p.ratio(s, r, in)
 }
 
 // ratio says which sides of a ratio an event is on, and whether it is on any. It is true for every

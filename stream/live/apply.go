@@ -174,38 +174,18 @@ func (a *applying) open(k *kind, place int32) error {
 
 // count adds the events that count, from the first on, to the buckets of their epochs.
 func (a *applying) count(k *kind, first int32, next func(*judged, int32) int32) error {
-	entered, epoch := false, int64(0)
 	for i := first; i != none; {
 		j := &a.batch.events[i]
-		at := i
 		if i = next(j, i); !j.counts {
 			continue
 		}
-		if !entered || epoch != j.epoch {
-			entered, epoch = true, j.epoch
-			if err := k.state.Enter(epoch, a.since(at, next)); err != nil {
-				return fmt.Errorf("apply batch at offset %d: %w", a.from.Next, err)
-			}
+		row, err := k.state.Row(j.epoch)
+		if err != nil {
+			return fmt.Errorf("apply batch at offset %d: %w", a.from.Next, err)
 		}
-		k.plan.Fill(&a.e.row, &j.event, tile.Seq(a.e.partition, j.offset))
-		k.state.Update(&a.e.row)
+		k.plan.Fill(row, &j.event, tile.Seq(a.e.partition, j.offset))
 	}
 	return nil
-}
-
-// since returns the earliest event time of those that count, from an event on to the end of its epoch.
-func (a *applying) since(first int32, next func(*judged, int32) int32) int64 {
-	earliest, epoch := int64(tile.NoEvents), a.batch.events[first].epoch
-	for i := first; i != none; {
-		j := &a.batch.events[i]
-		if j.epoch != epoch {
-			break
-		}
-		if i = next(j, i); j.counts {
-			earliest = min(earliest, int64(j.event.Time))
-		}
-	}
-	return earliest
 }
 
 // encode adds what has become of a state to the result.

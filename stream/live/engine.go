@@ -19,7 +19,6 @@ type Engine struct {
 	partition          int32
 
 	kinds map[*tile.Plan]*kind
-	row   tile.Row
 	known map[string]int32 // Judge: the places of suffixes in Batch.Touched
 	key   []byte
 	arena []byte // Apply: the encodings of the last result

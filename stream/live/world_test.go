@@ -2,7 +2,9 @@ package live
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -170,14 +172,23 @@ func (w *world) check(cut, t int64) error {
 	return nil
 }
 
-func sameBlobs(a, b map[string][]byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, v := range a {
-		if !bytes.Equal(v, b[k]) {
-			return false
+// sameStates reports whether the blobs of two worlds hold the same states. The numbers of their texts may differ: those
+// depend on the batches until a state is compacted.
+func sameStates(one, many *world) (bool, error) {
+	a, err := one.encodedAnew()
+	b, errMany := many.encodedAnew()
+	return maps.EqualFunc(a, b, bytes.Equal), errors.Join(err, errMany)
+}
+
+// encodedAnew returns the states as they are encoded when they are decoded.
+func (w *world) encodedAnew() (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for suffix, blob := range w.blobs {
+		s, err := w.engine.Decode(suffix, blob)
+		if err != nil {
+			return nil, err
 		}
+		out[suffix] = w.engine.planOf(suffix).NewCodec().AppendState(nil, s)
 	}
-	return true
+	return out, nil
 }

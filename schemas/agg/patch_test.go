@@ -1,0 +1,83 @@
+package agg_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/anabranch/anabranch/schemas/agg"
+)
+
+// TestPatchesAreUpdates patches encoded partials, texts keeping their numbers: they decode to what decoding and updating
+// come to, and what follows them is not touched.
+func TestPatchesAreUpdates(t *testing.T) {
+	patched := map[string]int{}
+	laws(t, func(x algebra, a, b, _ []agg.Input) error {
+		m, ok := x.Monoid.(agg.Patcher)
+		if !ok || len(a) == 0 || len(b) == 0 {
+			return nil
+		}
+		patched[x.name]++
+		d := decoder(append(x.encode(x.of(a), len(a)), "rest"...))
+		var e agg.Encoder
+		e.Extend(d)
+		m.Patch(&e, d, &b[0])
+		if d.Err != nil || string(d.B) != "rest" {
+			return fmt.Errorf("%s: %q follows: %w", x.name, d.B, d.Err)
+		}
+		var got agg.Partial
+		d = decoder(append(e.AppendTable(nil), e.Buf...))
+		x.Fold(&got, d, 1)
+		want := x.of(a)
+		x.Update(want, &b[0])
+		if d.Err != nil || len(d.B) > 0 {
+			return fmt.Errorf("%s: patched to %d bytes too many: %w", x.name, len(d.B), d.Err)
+		}
+		if g, w := x.encode(&got, len(a)+1), x.encode(want, len(a)+1); string(g) != string(w) {
+			return fmt.Errorf("%s: %d events and another are %x, want %x", x.name, len(a), g, w)
+		}
+		return nil
+	})
+	if len(patched) < 20 {
+		t.Errorf("only these were patched: %v", patched)
+	}
+}
+
+// TestRunsAreFolds folds two tiles in a run, up to one of them or to both.
+func TestRunsAreFolds(t *testing.T) {
+	const newest, behind = 100, 3
+	folded := map[string]int{}
+	laws(t, func(x algebra, a, b, _ []agg.Input) error {
+		m, ok := x.Monoid.(agg.Run)
+		if !ok || len(a) == 0 || len(b) == 0 {
+			return nil
+		}
+		folded[x.name]++
+		one, two := decoder(x.encode(x.of(a), len(a))).B, decoder(x.encode(x.of(b), len(b))).B
+		for _, from := range []int64{newest - behind + 1, newest - behind} {
+			d := decoder(append([]byte{0, 0}, append(binary.AppendUvarint(one[:len(one):len(one)], behind), two...)...))
+			var got, want agg.Partial
+			tile, left := m.FoldRun(&got, d, newest, from, 2)
+			x.Fold(&want, decoder(append([]byte{0, 0}, one...)), 1)
+			rest, at, more := len(two), int64(newest-behind), 1
+			if from == newest-behind {
+				x.Fold(&want, decoder(append([]byte{0, 0}, two...)), 1)
+				rest, more = 0, 0
+			}
+			if d.Err != nil || len(d.B) != rest || left != more || tile != at {
+				return fmt.Errorf("%s: from tile %d at tile %d, %d left, %d bytes follow: %w", x.name, from, tile, left, len(d.B), d.Err)
+			}
+			if g, w := x.encode(&got, 1), x.encode(&want, 1); string(g) != string(w) {
+				return fmt.Errorf("%s: from tile %d: %x, want %x", x.name, from, g, w)
+			}
+		}
+		d := decoder(append([]byte{0, 0}, one[:len(one)-1]...))
+		if m.FoldRun(new(agg.Partial), d, newest, 0, 1); d.Err == nil {
+			return fmt.Errorf("%s: %x without its last byte is accepted", x.name, one)
+		}
+		return nil
+	})
+	if len(folded) < 8 {
+		t.Errorf("only these were folded: %v", folded)
+	}
+}
