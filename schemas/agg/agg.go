@@ -110,8 +110,10 @@ type Run interface {
 // Patcher is a monoid that adds an event to an encoded partial while it is copied, which takes less than Fold, Update
 // and Append.
 type Patcher interface {
-	// Patch writes the partial that d is at together with the event: the bytes that Append would write.
-	Patch(e *Encoder, d *Decoder, in *Input)
+	// Patch writes the partial that d is at together with the event, up to where the rest of it stays as it is; there it
+	// leaves d. The encoder extends the table of the decoder. False says that it has written nothing, since only Fold,
+	// Update and Append can do it.
+	Patch(e *Encoder, d *Decoder, in *Input) bool
 }
 
 // Join adds q, which tiles were folded into, to p, as if they had been folded into p.

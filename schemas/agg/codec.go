@@ -61,6 +61,9 @@ func (e *Encoder) Int(n int64) { e.Buf = binary.AppendVarint(e.Buf, n) }
 // Bits writes 64 bits.
 func (e *Encoder) Bits(n uint64) { e.Buf = binary.LittleEndian.AppendUint64(e.Buf, n) }
 
+// Number returns the number of a text, which the table has from now on.
+func (e *Encoder) Number(s string) uint64 { return e.texts.number(s) }
+
 // Text writes the number of a text.
 func (e *Encoder) Text(s string) { e.Uint(e.texts.number(s)) }
 

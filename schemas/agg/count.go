@@ -12,7 +12,10 @@ func (count) Skip(d *Decoder)                        { d.Uint() }
 func (count) Finalize(p *Partial) Value              { return IntegerValue(p.N) }
 
 // Patch implements Patcher.
-func (count) Patch(e *Encoder, d *Decoder, _ *Input) { e.Uint(d.Uint() + 1) }
+func (count) Patch(e *Encoder, d *Decoder, _ *Input) bool {
+	e.Uint(d.Uint() + 1)
+	return true
+}
 
 // FoldRun implements Run.
 func (count) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int64, int) {

@@ -41,10 +41,11 @@ func (x decayed) Fold(p *Partial, d *Decoder, scale float64) {
 }
 
 // Patch implements Patcher.
-func (x decayed) Patch(e *Encoder, d *Decoder, in *Input) {
+func (x decayed) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	p := Partial{A: int64(d.Bits())}
 	x.Update(&p, in)
 	x.Append(e, &p)
+	return true
 }
 
 func (decayed) Skip(d *Decoder) { d.Bytes(8) }

@@ -46,10 +46,15 @@ func hashOperand(o *Operand) uint64 {
 }
 
 func (x distinct) Update(p *Partial, in *Input) {
+	x.addCell(grow[sketch](p), x.cell(in))
+}
+
+// cell returns the cell of an event.
+func (x distinct) cell(in *Input) uint32 {
 	h := hashOperand(&in.Of)
 	sp := x.sparsePrecision()
 	rank := uint32(min(bits.LeadingZeros64(h<<sp), int(64-sp))) + 1
-	x.addCell(grow[sketch](p), uint32(h>>(64-sp))<<6|rank)
+	return uint32(h>>(64-sp))<<6 | rank
 }
 
 func (x distinct) addCell(s *sketch, cell uint32) {
@@ -68,14 +73,19 @@ func (x distinct) addCell(s *sketch, cell uint32) {
 
 // register puts a cell of the sparse form into its register.
 func (x distinct) register(s *sketch, cell uint32) {
+	i, rank := x.place(cell)
+	s.dense[i] = max(s.dense[i], rank)
+}
+
+// place returns the register of a cell and its rank there.
+func (x distinct) place(cell uint32) (i uint32, rank uint8) {
 	d := x.sparsePrecision() - x.precision
 	index := cell >> 6
-	r := &s.dense[index>>d]
-	rank := d + uint8(cell&63)
+	rank = d + uint8(cell&63)
 	if low := index & (1<<d - 1); low != 0 {
 		rank = d - uint8(bits.Len32(low)) + 1
 	}
-	*r = max(*r, rank)
+	return index >> d, rank
 }
 
 // thicken makes the sketch dense when it has too many cells.
@@ -172,6 +182,65 @@ func (x distinct) Fold(p *Partial, d *Decoder, _ float64) {
 	if s.read = x.readCells(d, s.read[:0], int(n-1)); d.Err == nil {
 		x.mergeSparse(s, s.read)
 	}
+}
+
+// Patch implements Patcher.
+func (x distinct) Patch(e *Encoder, d *Decoder, in *Input) bool {
+	n, cell := d.Uint(), x.cell(in)
+	if n == 0 {
+		x.patchDense(e, d.Bytes(1<<x.precision/4*3), cell)
+		return true
+	}
+	// The first cell, c, that is not before the new one, and the one before it.
+	k, c, prev, at, rest := uint64(1), uint32(0), uint32(0), d.B, d.B
+	for ; k < n; k++ {
+		var step uint64
+		if step, rest = Next(at); rest == nil {
+			d.end(nil)
+			return true
+		}
+		if c = prev + uint32(step); c>>6 >= cell>>6 {
+			break
+		}
+		prev, at = c, rest
+	}
+	known, head := k < n && c>>6 == cell>>6, d.B[:len(d.B)-len(at)]
+	switch {
+	case known:
+		e.Uint(n)
+		e.Buf = append(e.Buf, head...)
+		e.Uint(uint64(max(c, cell) - prev))
+		if more := max(c, cell) - c; more > 0 && k+1 < n { // the next cell is as much nearer
+			var step uint64
+			step, rest = Next(rest)
+			e.Uint(step - uint64(more))
+		}
+	case int(n) > x.limit():
+		return false
+	default:
+		e.Uint(n + 1)
+		e.Buf = append(e.Buf, head...)
+		if e.Uint(uint64(cell - prev)); k < n {
+			e.Uint(uint64(c - cell))
+		}
+	}
+	d.end(rest)
+	return true
+}
+
+// patchDense writes registers with a cell.
+func (x distinct) patchDense(e *Encoder, b []byte, cell uint32) {
+	if b == nil {
+		return
+	}
+	i, rank := x.place(cell)
+	e.Buf = append(append(e.Buf, 0), b...)
+	four := e.Buf[len(e.Buf)-len(b)+int(i/4)*3:][:3]
+	w, shift := uint32(four[0])|uint32(four[1])<<8|uint32(four[2])<<16, i%4*6
+	if had := w >> shift & 63; uint32(rank) > had {
+		w += (uint32(rank) - had) << shift
+	}
+	four[0], four[1], four[2] = byte(w), byte(w>>8), byte(w>>16)
 }
 
 // readCells adds n cells to an empty list.

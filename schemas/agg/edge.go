@@ -63,11 +63,12 @@ func (x edge) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (x edge) Patch(e *Encoder, d *Decoder, in *Input) {
+func (x edge) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	var p Partial
 	x.Fold(&p, d, 1)
 	x.Update(&p, in)
 	x.Append(e, &p)
+	return true
 }
 
 func (x edge) Skip(d *Decoder) {

@@ -62,7 +62,7 @@ func (x extreme) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (x extreme) Patch(e *Encoder, d *Decoder, in *Input) {
+func (x extreme) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	p := Partial{N: 1}
 	if x.float() {
 		p.A = int64(d.Bits())
@@ -71,6 +71,7 @@ func (x extreme) Patch(e *Encoder, d *Decoder, in *Input) {
 	}
 	x.Update(&p, in)
 	x.Append(e, &p)
+	return true
 }
 
 // FoldRun implements Run.

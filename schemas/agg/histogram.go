@@ -60,7 +60,7 @@ func (h histogram) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (h histogram) Patch(e *Encoder, d *Decoder, in *Input) {
+func (h histogram) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	at := h.bucket(in)
 	for i := range len(h.bounds) + 1 {
 		n := d.Uint()
@@ -69,6 +69,7 @@ func (h histogram) Patch(e *Encoder, d *Decoder, in *Input) {
 		}
 		e.Uint(n)
 	}
+	return true
 }
 
 // FoldRun implements Run.

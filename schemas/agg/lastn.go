@@ -49,7 +49,10 @@ func (x lastN) Key() string {
 	return fmt.Sprintf("last_n:%d:%s", x.n, x.outcome.key())
 }
 
-func (x lastN) Update(p *Partial, in *Input) {
+func (x lastN) Update(p *Partial, in *Input) { x.add(grow[latest](p), x.entry(in)) }
+
+// entry returns what is kept of an event.
+func (x lastN) entry(in *Input) entry {
 	e := entry{time: in.Time, seq: in.Seq}
 	switch {
 	case x.interaction:
@@ -62,7 +65,7 @@ func (x lastN) Update(p *Partial, in *Input) {
 	default:
 		e.number, e.text = in.Of.Int, in.Of.Text
 	}
-	x.add(grow[latest](p), e)
+	return e
 }
 
 func (x lastN) add(l *latest, e entry) {
@@ -139,6 +142,20 @@ func (x lastN) appendEntries(e *Encoder, list []entry, prev entry) {
 			e.Int(en.number)
 		}
 	}
+}
+
+// Patch implements Patcher: for an event after those of a list that is not full.
+func (x lastN) Patch(e *Encoder, d *Decoder, in *Input) bool {
+	n, list := x.length(d), [1]entry{x.entry(in)}
+	time, seq := -d.Int(), -d.Int()
+	if last := (entry{time: time, seq: seq}); d.Err != nil || n == 0 || n == x.n || !last.before(&list[0]) {
+		return false
+	}
+	e.Uint(uint64(n + 1))
+	x.appendEntries(e, list[:], entry{})
+	e.Int(in.Time - time)
+	e.Int(in.Seq - seq)
+	return true
 }
 
 // read reads the entry that comes before prev, in its place.

@@ -27,7 +27,7 @@ func (ratio) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (ratio) Patch(e *Encoder, d *Decoder, in *Input) {
+func (ratio) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	numerator, denominator := d.Uint(), d.Uint()
 	if in.Numerator {
 		numerator++
@@ -37,6 +37,7 @@ func (ratio) Patch(e *Encoder, d *Decoder, in *Input) {
 	}
 	e.Uint(numerator)
 	e.Uint(denominator)
+	return true
 }
 
 // FoldRun implements Run.

@@ -72,11 +72,12 @@ func (intSum) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (s intSum) Patch(e *Encoder, d *Decoder, in *Input) {
+func (s intSum) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	var p Partial
 	s.Fold(&p, d, 1)
 	s.Update(&p, in)
 	s.Append(e, &p)
+	return true
 }
 
 // FoldRun implements Run.
@@ -164,11 +165,12 @@ func (floatSum) Fold(p *Partial, d *Decoder, _ float64) {
 }
 
 // Patch implements Patcher.
-func (s floatSum) Patch(e *Encoder, d *Decoder, in *Input) {
+func (s floatSum) Patch(e *Encoder, d *Decoder, in *Input) bool {
 	var p Partial
 	s.Fold(&p, d, 1)
 	s.Update(&p, in)
 	s.Append(e, &p)
+	return true
 }
 
 // FoldRun implements Run.

@@ -152,15 +152,64 @@ func byCount(a, b Counted) int {
 // Append writes the number of keys, doubled, plus 1 where the cap was met, then keys and counts.
 func (t topK) Append(e *Encoder, p *Partial) {
 	c := grow[counts](p)
-	capped := uint64(0)
-	if c.capped {
-		capped = 1
-	}
-	e.Uint(uint64(len(c.keys))<<1 | capped)
+	e.Uint(pack(len(c.keys), c.capped))
 	for _, x := range c.keys {
 		e.Text(x.Key)
 		e.Uint(uint64(x.Count))
 	}
+}
+
+// Patch implements Patcher.
+func (t topK) Patch(e *Encoder, d *Decoder, in *Input) bool {
+	n, capped := t.length(d)
+	key := keyOf(in.Of)
+	number, b := e.texts.number(key), d.B
+	for range n {
+		name, after := Next(b)
+		count, rest := Next(after)
+		if rest == nil {
+			break
+		}
+		if name == number {
+			e.Uint(pack(n, capped))
+			e.Buf = append(e.Buf, d.B[:len(d.B)-len(after)]...)
+			e.Uint(count + 1)
+			d.B = rest
+			return true
+		}
+		b = rest
+	}
+	return n < t.limit && t.patchNew(e, d, n, capped, key, number)
+}
+
+// patchNew is Patch for a key that a tile lacks.
+func (t topK) patchNew(e *Encoder, d *Decoder, n int, capped bool, key string, number uint64) bool {
+	b := d.B
+	for range n {
+		name, after := Next(b)
+		_, rest := Next(after)
+		if rest == nil || name >= uint64(len(d.Texts)) {
+			return false
+		}
+		if d.Texts[name] > key {
+			break
+		}
+		b = rest
+	}
+	e.Uint(pack(n+1, capped))
+	e.Buf = append(e.Buf, d.B[:len(d.B)-len(b)]...)
+	e.Uint(number)
+	e.Uint(1)
+	d.B = b
+	return true
+}
+
+// pack is what an encoding begins with.
+func pack(keys int, capped bool) uint64 {
+	if capped {
+		return uint64(keys)<<1 | 1
+	}
+	return uint64(keys) << 1
 }
 
 // Fold adds up tiles: unlike Merge it drops no keys, since the answer is over all of them.

@@ -3,6 +3,7 @@ package tile
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/anabranch/anabranch/schemas/agg"
@@ -47,9 +48,15 @@ type openEpoch struct {
 	from, to int // in ContinuedState.rows
 }
 
-// compactEvery is how many new texts a state gets before it is compacted. Fewer than that are in its table in vain, beside
-// those of what no event has been dropped for.
+// compactEvery is how many new texts a state gets, or a quarter of those that it has if that is more, before it is
+// compacted. No more are in its table in vain than that and those that it once named.
 const compactEvery = 32
+
+// grows reports whether a table that grows to after texts should be compacted.
+func grows(before, after int) bool {
+	every := max(compactEvery, 1<<bits.Len(uint(after))/8)
+	return before/every != after/every
+}
 
 // NewContinuedState returns the state of an entity never seen.
 func (p *Plan) NewContinuedState() *ContinuedState {
@@ -142,7 +149,7 @@ func (c *Codec) AppendContinuedState(dst []byte, s *ContinuedState, base, oldest
 	if err != nil {
 		return nil, fmt.Errorf("continue %s state: %w", s.plan.Entity, err)
 	}
-	if dropped || before/compactEvery != c.enc.Texts()/compactEvery {
+	if dropped || grows(before, c.enc.Texts()) {
 		s.compacts = append(s.compacts[:0], dst[at:]...)
 		if dst, err = c.compacted(dst[:at], s); err != nil {
 			return nil, fmt.Errorf("compact %s state: %w", s.plan.Entity, err)

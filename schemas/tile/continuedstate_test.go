@@ -64,7 +64,7 @@ func TestContinuedStateIsDecoded(t *testing.T) {
 				if whole := decodedState(t, plan, got, nil, 0, 0); !bytes.Equal(whole, want) {
 					t.Fatalf("seed %d, %s: with %d events, base %d\n%x is\n%x, encoded anew\n%x, want\n%x", seed, e, len(batch), base, state, got, whole, want)
 				}
-				if most = max(most, texts(t, want)); texts(t, got) > most+32 {
+				if most = max(most, texts(t, want)); texts(t, got) > most+max(32, texts(t, got)/4) {
 					t.Fatalf("seed %d, %s: %d texts, at most %d were named", seed, e, texts(t, got), most)
 				}
 				if bytes.Equal(got, want) {

@@ -86,10 +86,10 @@ func (x *patcher) touch(p *SeriesPlan, rows []Row, from int64) {
 	for i := range rows {
 		r := &rows[i]
 		n := r.tiles[p.width]
-		if p.Width > 0 && n < from {
+		if p.Width > 0 && n < from || !r.matched[p.Filter] {
 			continue
 		}
-		if key, ok := x.plan.takes(p, r, &x.inputs[i]); ok {
+		if key, ok := p.takes(r, &x.inputs[i]); ok {
 			x.inputs[i].Start = n * p.Width
 			x.touches = append(x.touches, touch{i, n, key})
 		}
@@ -104,6 +104,7 @@ func (c *Codec) patchSeries(x *patcher, i int, h *header) {
 		c.enc.Buf = appendHeader(c.enc.Buf, *h)
 	case p.By < 0 && x.ofFront(h):
 		c.patchFront(x, i, h)
+	case p.By >= 0 && c.patchKey(x, i, h):
 	default:
 		c.patchTiles(x, i, h)
 	}
@@ -135,9 +136,8 @@ func (c *Codec) patchFront(x *patcher, i int, h *header) {
 	e.Uint(uint64(n - oldest))
 	at := leaveByte(e)
 	d.B = h.body
-	if m := x.patchers[i]; m != nil && !fresh && len(x.touches) == 1 {
-		m.Patch(e, d, &x.inputs[x.touches[0].row])
-	} else {
+	if fresh || !x.patchOne(e, i) {
+		d.B = h.body
 		x.front(e, i, fresh)
 		if fresh && h.tiles > 0 {
 			e.Uint(uint64(n - h.newest))
@@ -145,6 +145,13 @@ func (c *Codec) patchFront(x *patcher, i int, h *header) {
 	}
 	e.Buf = append(e.Buf, d.B...)
 	e.Buf = setLength(e.Buf, at)
+}
+
+// patchOne writes the front of the partial that the decoder is at with the row that touches it, where it is the only one
+// and the aggregate can. False says that nothing was written.
+func (x *patcher) patchOne(e *agg.Encoder, i int) bool {
+	m := x.patchers[i]
+	return m != nil && len(x.touches) == 1 && m.Patch(e, &x.part, &x.inputs[x.touches[0].row])
 }
 
 // front writes the tile that rows are of, which is fresh or the one that the decoder is at.
@@ -169,6 +176,37 @@ func (x *patcher) update(p *SeriesPlan, f *agg.Partial) {
 	for i := range x.touches {
 		p.Monoid.Update(f, &x.inputs[x.touches[i].row])
 	}
+}
+
+// patchKey writes a grouped series of whose newest tile one row is, with a key that it has. Otherwise it writes nothing and
+// reports false.
+func (c *Codec) patchKey(x *patcher, i int, h *header) bool {
+	e, d, p, t := &c.enc, &x.part, &x.plan.Series[i], &x.touches[0]
+	if len(x.touches) > 1 || h.tiles == 0 || t.tile != h.newest || x.patchers[i] == nil {
+		return false
+	}
+	d.B = h.body
+	number := e.Number(t.key)
+	for range d.Count() {
+		if d.Uint() != number {
+			p.Monoid.Skip(d)
+			continue
+		}
+		before := len(e.Buf)
+		e.Uint(uint64(h.tiles))
+		e.Int(h.newest)
+		e.Uint(uint64(h.newest - h.oldest))
+		at := leaveByte(e)
+		e.Buf = append(e.Buf, h.body[:len(h.body)-len(d.B)]...)
+		if !x.patchOne(e, i) {
+			e.Buf = e.Buf[:before]
+			return false
+		}
+		e.Buf = append(e.Buf, d.B...)
+		e.Buf = setLength(e.Buf, at)
+		return true
+	}
+	return false
 }
 
 // patchTiles writes a series whose tiles from the earliest row on are decoded.

@@ -16,18 +16,9 @@ type Row struct {
 	Value      agg.Operand   // the event's value: Float or Absent
 	Fields     []agg.Operand // one for each of Plan.Fields
 
-	matched []match // by Plan.Filters; what Update has found out so far
+	matched []bool  // by Plan.Filters
 	tiles   []int64 // by Plan.widths: the tile that contains Time
 }
-
-// match is the outcome of a filter.
-type match uint8
-
-const (
-	unknown match = iota
-	yes
-	no
-)
 
 // Fill makes r the row of an event.
 func (p *Plan) Fill(r *Row, e *event.Event, seq int64) {
@@ -122,18 +113,6 @@ func NumberOperand(t feature.Type, x float64) agg.Operand {
 		return agg.Operand{}
 	}
 	return agg.Operand{Kind: agg.Int, Int: n}
-}
-
-// matches evaluates a filter once for a row.
-func (p *Plan) matches(r *Row, filter int) bool {
-	m := &r.matched[filter]
-	if *m == unknown {
-		*m = no
-		if p.Matches(&p.Filters[filter], r) {
-			*m = yes
-		}
-	}
-	return *m == yes
 }
 
 // Matches reports whether a filter of the plan takes a row.

@@ -42,7 +42,7 @@ func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
 	in := r.input()
 	for i := range p.Series {
 		s := &p.Series[i]
-		key, ok := p.takes(s, r, &in)
+		key, ok := s.takes(r, &in)
 		if !ok {
 			continue
 		}
@@ -57,11 +57,10 @@ func (p *Plan) UpdateSince(b Bucket, r *Row, asOf int64) {
 
 // begin prepares a row for takes.
 func (p *Plan) begin(r *Row) {
-	if cap(r.matched) < len(p.Filters) {
-		r.matched = make([]match, len(p.Filters))
+	r.matched = r.matched[:0]
+	for i := range p.Filters {
+		r.matched = append(r.matched, p.Matches(&p.Filters[i], r))
 	}
-	r.matched = r.matched[:len(p.Filters)]
-	clear(r.matched)
 	r.tiles = r.tiles[:0]
 	for _, w := range p.widths {
 		r.tiles = append(r.tiles, number(r.Time, w))
@@ -75,8 +74,8 @@ func (r *Row) input() agg.Input {
 
 // takes reports whether a row is of a series, with which key, and completes what its aggregate sees of it but for the start
 // of the tile.
-func (p *Plan) takes(s *SeriesPlan, r *Row, in *agg.Input) (key string, ok bool) {
-	if !p.matches(r, s.Filter) {
+func (s *SeriesPlan) takes(r *Row, in *agg.Input) (key string, ok bool) {
+	if !r.matched[s.Filter] {
 		return "", false
 	}
 	if s.By >= 0 {
@@ -89,17 +88,13 @@ func (p *Plan) takes(s *SeriesPlan, r *Row, in *agg.Input) (key string, ok bool)
 			return "", false
 		}
 	}
-	return key, p.ratio(s, r, in)
+	return key, s.Numerator < 0 || s.ratio(r, in)
 }
 
-// ratio says which sides of a ratio an event is on, and whether it is on any. It is true for every
-// other aggregate.
-func (p *Plan) ratio(s *SeriesPlan, r *Row, in *agg.Input) bool {
-	if s.Numerator < 0 {
-		return true
-	}
-	in.Numerator = p.matches(r, s.Numerator)
-	in.Denominator = s.Denominator < 0 || p.matches(r, s.Denominator)
+// ratio says which sides of a ratio an event is on, and whether it is on any.
+func (s *SeriesPlan) ratio(r *Row, in *agg.Input) bool {
+	in.Numerator = r.matched[s.Numerator]
+	in.Denominator = s.Denominator < 0 || r.matched[s.Denominator]
 	return in.Numerator || in.Denominator
 }
 
