@@ -110,7 +110,6 @@ func (w *world) play(t *testing.T, c gen.Case, r *rand.Rand, base int64) {
 			kept.put(b.Suffix, b.Value)
 		}
 		w.fence = batch.Next
-		kept.shrink()
 	}
 }
 

@@ -121,7 +121,6 @@ func (o *owner) step(ctx context.Context, records []*kgo.Record) error {
 	for _, b := range result.Blobs {
 		o.cache.put(b.Suffix, b.Value)
 	}
-	o.cache.shrink()
 	o.observe(records, from, &batch, result)
 	return nil
 }
