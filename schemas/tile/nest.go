@@ -49,7 +49,7 @@ func newNests(p *Plan, grouped []*groups) (out []nest) {
 
 // foldNest adds the tiles of a series that the windows of a nest take.
 func (r *Reader) foldNest(n *nest, h *header) {
-	d, m, to := &r.decoder, r.plan.Features[n.features[0]].Monoid, r.windows[n.features[0]].to
+	d, m, to := &r.decoder, r.monoids[n.features[0]], r.windows[n.features[0]].to
 	d.B = h.body
 	t, left := h.newest, h.tiles
 	for ; left > 0 && t > to && d.Err == nil; left-- { // tiles after the instant

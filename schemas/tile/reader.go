@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/anabranch/anabranch/schemas/agg"
+	"github.com/anabranch/anabranch/schemas/feature"
 )
 
 // Reader joins a batch view and live states and reads every feature of a plan at an instant, straight
@@ -21,7 +22,8 @@ import (
 // look into the view.
 type Reader struct {
 	plan     *Plan
-	windows  []window
+	monoids  []agg.Monoid  // by feature: definitions are large, so that going through Plan.Features misses the processor's cache
+	windows  []window      // by feature
 	single   []agg.Partial // by feature, of those that are not grouped
 	grouped  []*groups     // by feature, nil where it is not grouped
 	headers  []header
@@ -35,6 +37,7 @@ type Reader struct {
 
 // window is what a feature's window at t takes.
 type window struct {
+	length   feature.Window
 	from, to int64 // tile numbers
 	width    int64
 
@@ -47,7 +50,7 @@ type window struct {
 // NewReader returns a reader of the plan.
 func (p *Plan) NewReader() *Reader {
 	r := &Reader{
-		plan: p, windows: make([]window, len(p.Features)), single: make([]agg.Partial, len(p.Features)),
+		plan: p, monoids: make([]agg.Monoid, len(p.Features)), windows: make([]window, len(p.Features)), single: make([]agg.Partial, len(p.Features)),
 		grouped: make([]*groups, len(p.Features)), headers: make([]header, len(p.Series)),
 		values: make([]agg.Value, len(p.Features)),
 	}
@@ -56,6 +59,7 @@ func (p *Plan) NewReader() *Reader {
 			r.grouped[i] = &groups{index: map[string]int32{}}
 		}
 		w := &r.windows[i]
+		r.monoids[i], w.length = f.Monoid, f.Def.Window
 		w.width = p.Series[f.Series].Width
 		w.latest, _ = f.Monoid.(agg.Latest)
 		if w.decaying, _ = f.Monoid.(agg.Decaying); w.decaying != nil {
@@ -84,9 +88,9 @@ func (r *Reader) Select(features ...int) {
 // Begin starts a read at instant t, Unix ms. Values of the read before are no longer valid.
 func (r *Reader) Begin(t int64) {
 	r.arena = r.arena[:0]
-	for i := range r.plan.Features {
+	for i := range r.windows {
 		w := &r.windows[i]
-		w.from, w.to = reach(r.plan.Features[i].Def.Window, t)
+		w.from, w.to = reach(w.length, t)
 		if w.decaying != nil {
 			w.scale = w.decaying.Scale(t - w.to*w.width)
 		}
@@ -190,7 +194,7 @@ func (w *window) enough(p *agg.Partial, t int64) bool {
 
 // Values returns the answers in the order of Plan.Features, valid until the next Begin.
 func (r *Reader) Values() []agg.Value {
-	for i := range r.plan.Features {
+	for i := range r.values {
 		r.values[i] = r.Value(i)
 	}
 	return r.values
@@ -198,12 +202,11 @@ func (r *Reader) Values() []agg.Value {
 
 // Value returns the answer of the i-th feature, as Values does.
 func (r *Reader) Value(i int) agg.Value {
-	m := r.plan.Features[i].Monoid
 	if r.selected != nil && !r.selected[i] {
 		return agg.Null
 	}
 	if g := r.grouped[i]; g != nil {
-		return g.value(m)
+		return g.value(r.monoids[i])
 	}
-	return m.Finalize(&r.single[i])
+	return r.monoids[i].Finalize(&r.single[i])
 }

@@ -54,7 +54,7 @@ func runRead(_ context.Context, out *report, _ []float64, _ *slog.Logger) error 
 }
 
 // readRounds is how often a read is measured, a second each. The least counts: others were at work on the machine in the rest.
-const readRounds = 5
+const readRounds = 9
 
 // fastest measures a read.
 func fastest(read func() error) (best testing.BenchmarkResult, err error) {
