@@ -48,6 +48,7 @@
 //
 // # Memory
 //
+// A process that runs one Compute calls BoundHeap before it.
 // Options.Memory bounds rows at hand and rows put aside in memory; more go to temporary files without a
 // name. Beyond it there are the texts of all item ids (each its bytes and about 100 more), a bit for each
 // row, the compressed file that each thread reads and the row group that it decodes, and for the warehouse the distinct users of

@@ -19,6 +19,7 @@ func (r *Run) materialize(ctx context.Context, e *Entry, stale materialize.Stale
 		return err
 	}
 	defer func() { err = errors.Join(err, closePrevious()) }()
+	defer materialize.BoundHeap(r.c.Memory)()
 	result, err := materialize.Compute(ctx, r.c.Bucket, r.source, materialize.Options{
 		Catalogue: r.c.Catalogue, Weights: r.c.Weights, AsOf: r.inputs.AsOf.UnixMilli(),
 		Dates: stale.Has, Previous: previous,

@@ -151,6 +151,7 @@ func compute(ctx context.Context, r computeRequest) (a computeAnswer, err error)
 
 // discoverAndCompute does what a night does, up to its local files.
 func discoverAndCompute(ctx context.Context, b *bucket.Bucket, n int64, o materialize.Options) (*materialize.Result, error) {
+	defer materialize.BoundHeap(o.Memory)()
 	var last model.Index
 	if _, err := b.GetJSON(ctx, model.IndexKey(n-1), &last); err != nil {
 		return nil, fmt.Errorf("find where mark %d lies: %w", n, err)

@@ -38,9 +38,10 @@
 //
 // # States
 //
-// States are kept encoded, in the cache as in Redis, and are not decoded to take events: only the
-// tiles that the events of a batch are of are (tile.ContinuedState), the rest is copied. So
-// a state takes as little memory here as it does there, and the collector has nothing to look at in it.
+// States are kept encoded, in the cache as in Redis, and are not decoded to take events: events change the
+// tiles that they are of on their way from the old encoding to the new one (tile.ContinuedState), the rest is copied. So
+// a state takes as little memory here as it does there; the cache keeps them all in a few large pieces of memory (cache.go),
+// so that the collector has next to nothing to look at.
 //
 // # Trimming
 //

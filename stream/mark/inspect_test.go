@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,8 +88,9 @@ func TestMarkerDiesBetweenPartitions(t *testing.T) {
 		w.produce(10)
 		ctx, die := context.WithCancel(t.Context())
 		reached := false
+		var dead atomic.Bool // and what it may have sent at last has arrived
 		w.cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			if ctx.Err() != nil {
+			if dead.Load() {
 				return nil, nil, false // the next marker
 			}
 			w.cluster.KeepControl()
@@ -112,6 +114,7 @@ func TestMarkerDiesBetweenPartitions(t *testing.T) {
 		if d := cmp.Diff([]string{half}, brief(w.inspect())); d != "" {
 			t.Fatal(d)
 		}
+		dead.Store(true)
 		w.produce(3) // in epoch 1 where the mark is, in epoch 0 elsewhere
 		w.archive()
 		m, cut, err := w.closer.Close(t.Context(), date(11))
