@@ -74,27 +74,27 @@ func (r *Row) input() agg.Input {
 
 // takes reports whether a row is of a series, with which key, and completes what its aggregate sees of it but for the start
 // of the tile.
-func (s *SeriesPlan) takes(r *Row, in *agg.Input) (key string, ok bool) {
-	if !r.matched[s.Filter] {
+func (p *SeriesPlan) takes(r *Row, in *agg.Input) (key string, ok bool) {
+	if !r.matched[p.Filter] {
 		return "", false
 	}
-	if s.By >= 0 {
-		if key = r.Fields[s.By].Text; key == "" {
+	if p.By >= 0 {
+		if key = r.Fields[p.By].Text; key == "" {
 			return "", false // features group by what the event carries; absent is in no group
 		}
 	}
-	if s.Of >= 0 {
-		if in.Of = r.Fields[s.Of]; in.Of.Kind == agg.Absent {
+	if p.Of >= 0 {
+		if in.Of = r.Fields[p.Of]; in.Of.Kind == agg.Absent {
 			return "", false
 		}
 	}
-	return key, s.Numerator < 0 || s.ratio(r, in)
+	return key, p.Numerator < 0 || p.ratio(r, in)
 }
 
 // ratio says which sides of a ratio an event is on, and whether it is on any.
-func (s *SeriesPlan) ratio(r *Row, in *agg.Input) bool {
-	in.Numerator = r.matched[s.Numerator]
-	in.Denominator = s.Denominator < 0 || r.matched[s.Denominator]
+func (p *SeriesPlan) ratio(r *Row, in *agg.Input) bool {
+	in.Numerator = r.matched[p.Numerator]
+	in.Denominator = p.Denominator < 0 || r.matched[p.Denominator]
 	return in.Numerator || in.Denominator
 }
 
