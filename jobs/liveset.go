@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type liveSet struct {
 	configured feature.Catalogue
 	start      func(c feature.Catalogue, reg prometheus.Registerer) (*live.Runner, error)
 	reg        *prometheus.Registry
+	bound      func(runners int) // optional: is told how many runners there are
 
 	mu      sync.Mutex
 	running map[string]*liveRun // by hash
@@ -98,7 +101,18 @@ func (s *liveSet) adjust(ctx context.Context) error {
 			}
 		}
 	}
+	if s.bound != nil {
+		s.bound(len(wanted))
+	}
 	return nil
+}
+
+// boundHeap lets Go's collector keep a process with so many runners within the memory that they need. What the operator
+// says (GOMEMLIMIT) counts more.
+func boundHeap(runners int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(live.Memory(runners))
+	}
 }
 
 // begin starts a runner. Its metrics carry the namespace.

@@ -55,6 +55,7 @@ func (c *keepStreamCmd) Run(rt *runtimeEnv) error {
 		if err != nil {
 			return err
 		}
+		runner.bound = boundHeap
 		rt.log.Info("streaming", "partitions", p.topics.Partitions)
 		return runAll(rt.ctx, httpService(l, operations(reg, rt.log, nil), rt.log), follow,
 			service{"stream", runner.run}, service{"sweep", rt.newSweeper(p, redis, runner).run})

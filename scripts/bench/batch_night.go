@@ -28,78 +28,107 @@ type night struct {
 	copy  computeAnswer // no new row and no later instant: every table is read and written as it is
 	prune computeAnswer // no new row, but the instant of the night: and tiles that no window reaches go
 	first computeAnswer // the generation before, from all its days
+
+	archive      rawgen.Archive
+	scratch      string
+	before, asOf int64 // labels of the last two marks
 }
 
 // work is the CPU of a night without the copying of views.
 func (n *night) work() float64 { return n.whole.Usage.CPU - n.copy.Usage.CPU }
 
-// runNight measures the last of 365 nights, and of 30. The parts' scales do not matter here.
-func runNight(ctx context.Context, out *report, _ []float64, log *slog.Logger) error {
-	long, err := measureNight(ctx, nightParams(365), log)
-	if err != nil {
-		return err
-	}
-	short, err := measureNight(ctx, nightParams(30), log)
-	if err != nil {
-		return err
-	}
-	reportNights(out, long, short)
-	return nil
-}
-
-func measureNight(ctx context.Context, p rawgen.Params, log *slog.Logger) (n night, err error) {
+// runNight measures the last of 365 nights, and of 30, in turns: so that a noisy minute is noisy for both. The parts' scales do
+// not matter here.
+func runNight(ctx context.Context, out *report, _ []float64, log *slog.Logger) (err error) {
 	dir, err := rawgen.CacheDir()
 	if err != nil {
-		return n, err
-	}
-	a, err := rawgen.Open(ctx, dir, p, log)
-	if err != nil {
-		return n, err
+		return err
 	}
 	scratch, err := os.MkdirTemp("", "anabranch-bench-")
 	if err != nil {
-		return n, fmt.Errorf("make a folder for temporary files: %w", err)
+		return fmt.Errorf("make a folder for temporary files: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	return nightOf(ctx, a, scratch, log)
+	var nights [2]night // long, short
+	for i, days := range []int{365, 30} {
+		archive, err := rawgen.Open(ctx, dir, nightParams(days), log)
+		if err != nil {
+			return err
+		}
+		nights[i] = night{archive: archive, scratch: filepath.Join(scratch, fmt.Sprint(days))}
+	}
+	if err := measureNights(ctx, nights[:], log); err != nil {
+		return err
+	}
+	reportNights(out, nights[0], nights[1])
+	return nil
 }
 
-// nightOf computes the generation before the last day from the start, then the nights that continue it.
-func nightOf(ctx context.Context, a rawgen.Archive, scratch string, log *slog.Logger) (n night, err error) {
-	before, err := labelOf(ctx, a, a.Marks-1)
-	if err != nil {
-		return n, err
-	}
-	asOf, err := labelOf(ctx, a, a.Marks)
-	if err != nil {
-		return n, err
-	}
-	previous := filepath.Join(scratch, "previous")
-	first := computeRequest{Dir: a.Dir, N: a.Marks - 1, AsOf: before, Scratch: scratch, Keep: previous}
-	if n.first, err = computeInChild(ctx, first); err != nil {
-		return n, err
-	}
-	log.Info("the generation before the night", "days", a.Marks-1, "cpu_s", n.first.Usage.CPU, "bytes", n.first.Bytes)
-	for round := range nightRounds {
-		for _, x := range []struct {
-			name string
-			n    int64
-			asOf int64
-			into *computeAnswer
-		}{{"night", a.Marks, asOf, &n.whole}, {"copy", a.Marks - 1, before, &n.copy}, {"prune", a.Marks - 1, asOf, &n.prune}} {
-			r := computeRequest{Dir: a.Dir, N: x.n, AsOf: x.asOf, Scratch: scratch, Previous: previous}
-			if name := os.Getenv("PROFILE"); name != "" && x.into == &n.whole {
-				r.Profile = fmt.Sprintf("%s.%d", name, a.Marks) // both nights', of their last rounds
-			}
-			got, err := computeInChild(ctx, r)
-			if err != nil {
-				return n, fmt.Errorf("%s of %d days: %w", x.name, a.Marks, err)
-			}
-			log.Info("measured", "what", x.name, "days", a.Marks, "cpu_s", got.Usage.CPU, "peak_mb", got.Usage.PeakMB, "phases", got.Phases)
-			*x.into = least(round, *x.into, got)
+// measureNights computes the generations before the last days from the start, then the nights that continue them.
+func measureNights(ctx context.Context, nights []night, log *slog.Logger) error {
+	for i := range nights {
+		if err := nights[i].start(ctx, log); err != nil {
+			return err
 		}
 	}
-	return n, n.check()
+	for round := range nightRounds {
+		for i := range nights {
+			if err := nights[i].measure(ctx, round, log); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range nights {
+		if err := nights[i].check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start computes the generation before the last day.
+func (n *night) start(ctx context.Context, log *slog.Logger) (err error) {
+	if n.before, err = labelOf(ctx, n.archive, n.archive.Marks-1); err != nil {
+		return err
+	}
+	if n.asOf, err = labelOf(ctx, n.archive, n.archive.Marks); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(n.scratch, 0o755); err != nil {
+		return fmt.Errorf("make a folder for temporary files: %w", err)
+	}
+	first := computeRequest{Dir: n.archive.Dir, N: n.archive.Marks - 1, AsOf: n.before, Scratch: n.scratch, Keep: n.previous()}
+	if n.first, err = computeInChild(ctx, first); err != nil {
+		return err
+	}
+	log.Info("the generation before the night", "days", n.archive.Marks-1, "cpu_s", n.first.Usage.CPU, "bytes", n.first.Bytes)
+	return nil
+}
+
+// previous is where the generation before is kept.
+func (n *night) previous() string { return filepath.Join(n.scratch, "previous") }
+
+// measure computes the night and what is compared with it once.
+func (n *night) measure(ctx context.Context, round int, log *slog.Logger) error {
+	marks := n.archive.Marks
+	for _, x := range []struct {
+		name string
+		n    int64
+		asOf int64
+		into *computeAnswer
+	}{{"night", marks, n.asOf, &n.whole}, {"copy", marks - 1, n.before, &n.copy}, {"prune", marks - 1, n.asOf, &n.prune}} {
+		r := computeRequest{Dir: n.archive.Dir, N: x.n, AsOf: x.asOf, Scratch: n.scratch, Previous: n.previous()}
+		if name := os.Getenv("PROFILE"); name != "" && x.into == &n.whole {
+			r.Profile = fmt.Sprintf("%s.%d", name, marks) // both nights', of their last rounds
+		}
+		got, err := computeInChild(ctx, r)
+		if err != nil {
+			return fmt.Errorf("%s of %d days: %w", x.name, marks, err)
+		}
+		log.Info("measured", "what", x.name, "days", marks, "cpu_s", got.Usage.CPU, "peak_mb", got.Usage.PeakMB, "phases", got.Phases)
+		*x.into = least(round, *x.into, got)
+	}
+	return nil
 }
 
 // check proves that the nights did what they are named after.

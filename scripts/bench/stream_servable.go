@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ import (
 	"github.com/anabranch/anabranch/stream/live"
 )
 
+// producerMemory is what the process that is measured takes beside its runner: it produces, and notes when it produced what.
+const producerMemory = 192 << 20
+
 // pacedRate is how many events a second the paced part produces.
 const pacedRate = 20_000
 
@@ -28,33 +32,37 @@ const pacedWarm = 3 * time.Second
 
 // producedAt notes when each offset of a partition was handed to the producer.
 type producedAt struct {
-	mu sync.Mutex
-	at [][]time.Time // by partition, offset
+	mu   sync.Mutex
+	base time.Time
+	at   [][]time.Duration // by partition, offset: after base; 0 where nothing was
 }
 
 func (c *producedAt) set(partition int32, offset int64, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.base.IsZero() {
+		c.base = at.Add(-time.Hour) // producers may be noted out of order
+	}
 	list := &c.at[partition]
 	for int64(len(*list)) <= offset {
-		*list = append(*list, time.Time{})
+		*list = append(*list, 0)
 	}
-	(*list)[offset] = at
+	(*list)[offset] = at.Sub(c.base)
 }
 
 // first is when the first event was produced.
 func (c *producedAt) first() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var first time.Time
+	first := time.Duration(0)
 	for _, list := range c.at {
 		for _, at := range list {
-			if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			if at > 0 && (first == 0 || at < first) {
 				first = at
 			}
 		}
 	}
-	return first
+	return c.base.Add(first)
 }
 
 // servable returns how long the events that were produced after one instant and until another took until a commit
@@ -70,8 +78,8 @@ func (c *producedAt) servable(log []commit, namespace string, after, until time.
 				continue
 			}
 			for ; next < x.next && next < int64(len(at)); next++ {
-				if at[next].After(after) && !at[next].After(until) {
-					took = append(took, x.at.Sub(at[next]).Seconds()*1000)
+				if produced := c.base.Add(at[next]); at[next] > 0 && produced.After(after) && !produced.After(until) {
+					took = append(took, x.at.Sub(produced).Seconds()*1000)
 				}
 			}
 		}
@@ -112,6 +120,8 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 	if err != nil {
 		return err
 	}
+	// The process that is measured produces, too, and notes when.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(live.Memory(1) + producerMemory))
 	r, err := live.New(cfg)
 	if err != nil {
 		return err
@@ -120,7 +130,7 @@ func runServable(ctx context.Context, out *report, s *streamSetup) (err error) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- r.Run(runCtx) }()
-	clock := &producedAt{at: make([][]time.Time, s.work.Partitions)}
+	clock := &producedAt{at: make([][]time.Duration, s.work.Partitions)}
 	before, err := t.times()
 	if err != nil {
 		return err

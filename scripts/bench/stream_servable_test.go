@@ -15,7 +15,7 @@ func TestServable(t *testing.T) {
 	began := time.Now()
 	after := func(ms int) time.Time { return began.Add(time.Duration(ms) * time.Millisecond) }
 	fence := redis.Keys{Partition: 1, Namespace: "n"}.Fence()
-	clock := producedAt{at: make([][]time.Time, 2)}
+	clock := producedAt{at: make([][]time.Duration, 2)}
 	for offset, ms := range []int{10, 20, 30, 40} {
 		clock.set(1, int64(offset)+2, after(ms)) // two records came before
 	}

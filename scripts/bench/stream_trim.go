@@ -96,7 +96,7 @@ func (x *trimRun) run(ctx context.Context, out *report) error {
 		return err
 	}
 	cfg.Floor = x.floor.Load
-	x.namespace, x.clock.at = tile.Namespace(cfg.Catalogue), make([][]time.Time, cfg.Partitions)
+	x.namespace, x.clock.at = tile.Namespace(cfg.Catalogue), make([][]time.Duration, cfg.Partitions)
 	x.client.AddHook(&x.slices)
 	x.watcher.commits = true
 	x.client.AddHook(&x.watcher)

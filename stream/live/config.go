@@ -84,6 +84,19 @@ type Config struct {
 	KafkaOptions     []kgo.Opt     // optional: added to those of kafka.Dial
 }
 
+// The defaults of Config.QueueBytes and Config.CacheBytes.
+const (
+	defaultQueue = 64 << 20
+	defaultCache = 512 << 20
+)
+
+// Memory is how many bytes a process should take in which so many runners keep to the defaults: the caches when they are
+// full, what waits, and what a step works with. As a limit for Go's collector (debug.SetMemoryLimit) it keeps the heap from
+// growing to twice of the caches; those have next to nothing for it to look at, so that it may well work more often.
+func Memory(runners int) int64 {
+	return 256<<20 + int64(runners)*(defaultCache+defaultQueue+64<<20)
+}
+
 func (c Config) withDefaults() (Config, error) {
 	for _, required := range []struct {
 		name    string
@@ -107,8 +120,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.BatchRecords = orElse(c.BatchRecords, 1024)
 	c.BatchBytes = orElse(c.BatchBytes, 1<<20)
 	c.Linger = orElse(c.Linger, 25*time.Millisecond)
-	c.QueueBytes = orElse(c.QueueBytes, 64<<20)
-	c.CacheBytes = orElse(c.CacheBytes, 512<<20)
+	c.QueueBytes = orElse(c.QueueBytes, defaultQueue)
+	c.CacheBytes = orElse(c.CacheBytes, defaultCache)
 	c.CheckEvery = orElse(c.CheckEvery, 5*time.Second)
 	if min(c.BatchRecords, c.BatchBytes, c.QueueBytes, c.CacheBytes) < 1 || c.CheckEvery < 0 {
 		return c, errors.New("live runner: BatchRecords, BatchBytes, QueueBytes, CacheBytes and CheckEvery must be positive")
