@@ -46,7 +46,12 @@ func (k Keys) Global(incarnation string) string { return k.State(incarnation) + 
 // Epochs is the key of the set of epochs that have an index.
 func (k Keys) Epochs(incarnation string) string { return k.State(incarnation) + "x" }
 
-// Index is the key of the set of what was touched in an epoch: what follows State in the keys.
+// Chunk is the key of a chunk of an epoch's index.
+func (k Keys) Chunk(incarnation string, epoch int64, name string) string {
+	return k.Index(incarnation, epoch) + ":" + name
+}
+
+// Index is the key of the set of the chunks that say what was touched in an epoch.
 func (k Keys) Index(incarnation string, epoch int64) string {
 	return k.State(incarnation) + "x:" + strconv.FormatInt(epoch, 10)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,7 @@ func (w *watcher) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.
 		if !ok {
 			return next(ctx, cmds)
 		}
+		t.Writes = slices.DeleteFunc(t.Writes, ofIndex)
 		var err error
 		if w.plain != nil {
 			err = w.setAll(ctx, cmds, t)
@@ -113,6 +115,9 @@ func (w *watcher) fenceBefore(ctx context.Context, t redis.Transaction) (string,
 	}
 	return before, err
 }
+
+// ofIndex reports whether a write is no state but a chunk of the index of what an epoch touched.
+func ofIndex(x redis.KV) bool { return strings.Contains(x.Key, ":x:") }
 
 func (w *watcher) note(t redis.Transaction) {
 	size := 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -207,15 +206,14 @@ func (o *owner) commit(ctx context.Context, next Fence, result Result) error {
 	for i, b := range result.Blobs {
 		writes[i] = redis.KV{Key: prefix + b.Suffix, Value: b.Value}
 	}
-	var sets []redis.SetChange
+	changes := redis.Changes{Writes: writes}
 	for _, t := range result.Touched {
-		sets = append(sets, redis.SetChange{Key: o.keys.Index(fence.Incarnation, t.Epoch), Add: t.Suffixes},
-			redis.SetChange{Key: o.keys.Epochs(fence.Incarnation), Add: []string{strconv.FormatInt(t.Epoch, 10)}})
+		indexed(&changes, o.keys, fence, t)
 	}
 	if fence.Base > o.fence.Base || fence.Epoch > o.fence.Epoch {
 		o.trimmer.due = true
 	}
-	return o.store(ctx, fence, redis.Changes{Writes: writes, Sets: sets})
+	return o.store(ctx, fence, changes)
 }
 
 // store is the fenced write.

@@ -14,6 +14,9 @@ import (
 // busy for about 2 µs a state.
 const trimSlice = 256
 
+// trimChunks is how many chunks of an index a slice looks at: where there is little to do commits are small, and chunks with them.
+const trimChunks = 64
+
 // trimPause times the number of partitions is how long an owner waits from one slice to the next. So all owners together trim some
 // 10,000 states a second, however many they are, a million in less than two minutes, and Redis spends a few hundredths of its time on that.
 // Without it every owner trims all the time between its batches, and events wait for it.
@@ -21,8 +24,8 @@ const trimPause = 25 * time.Millisecond
 
 // trimmer removes what idle users and items have left behind: once every retained generation has taken over an
 // epoch (the fence's base has risen above it), its buckets serve nobody, and a state of nothing else is deleted. Active
-// states lose theirs whenever they are written; the idle ones are found by an index, a set a partition and epoch of
-// the states that were touched in it, which the fenced commits keep.
+// states lose theirs whenever they are written; the idle ones are found by an index, a partition's and epoch's, of
+// the states that were touched in it, which the fenced commits keep (index.go).
 //
 // An epoch is trimmed when base and the epoch before the current one lie above it, since the duplicate rule needs the
 // ids of the preceding epoch. It is done in slices by the partition's owner, between batches, each through the fenced
@@ -44,28 +47,56 @@ func (o *owner) trim(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 	defer cancel()
 	if len(o.trimmer.epochs) == 0 {
-		if o.trimmer.epochs, err = o.indexed(ctx); err != nil || len(o.trimmer.epochs) == 0 {
+		if o.trimmer.epochs, err = o.trimEpochs(ctx); err != nil || len(o.trimmer.epochs) == 0 {
 			o.trimmer.due = err != nil
 			return false, err
 		}
 	}
 	epoch := o.trimmer.epochs[0]
-	o.r.metrics.roundTrips.Inc()
-	suffixes, err := o.r.store.Sample(ctx, o.keys.Index(o.fence.Incarnation, epoch), trimSlice)
+	names, suffixes, err := o.chunks(ctx, epoch)
 	if err != nil {
 		return false, fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
 	}
-	if len(suffixes) == 0 {
+	if len(names) == 0 {
 		o.trimmer.epochs = o.trimmer.epochs[1:]
 		return true, o.store(ctx, o.fence, redis.Changes{Sets: []redis.SetChange{{
 			Key: o.keys.Epochs(o.fence.Incarnation), Remove: []string{strconv.FormatInt(epoch, 10)},
 		}}})
 	}
-	return true, o.trimStates(ctx, epoch, suffixes)
+	return true, o.trimStates(ctx, epoch, names, suffixes)
 }
 
-// indexed returns the epochs that have an index and may be trimmed.
-func (o *owner) indexed(ctx context.Context) ([]int64, error) {
+// chunks returns the names of some chunks of an epoch's index, and the suffixes in them, no more than trimSlice.
+func (o *owner) chunks(ctx context.Context, epoch int64) (names, suffixes []string, err error) {
+	o.r.metrics.roundTrips.Inc()
+	names, err = o.r.store.Sample(ctx, o.keys.Index(o.fence.Incarnation, epoch), trimChunks)
+	if err != nil || len(names) == 0 {
+		return nil, nil, err
+	}
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = o.keys.Chunk(o.fence.Incarnation, epoch, name)
+	}
+	o.r.metrics.roundTrips.Inc()
+	values, err := o.r.store.LoadBlobs(ctx, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, value := range values {
+		more, err := decodeChunk(suffixes, value)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", keys[i], err)
+		}
+		if i > 0 && len(more) > trimSlice {
+			return names[:i], suffixes, nil
+		}
+		suffixes = more
+	}
+	return names, suffixes, nil
+}
+
+// trimEpochs returns the epochs that have an index and may be trimmed.
+func (o *owner) trimEpochs(ctx context.Context) ([]int64, error) {
 	o.r.metrics.roundTrips.Inc()
 	members, err := o.r.store.Members(ctx, o.keys.Epochs(o.fence.Incarnation))
 	if err != nil {
@@ -85,8 +116,8 @@ func (o *owner) indexed(ctx context.Context) ([]int64, error) {
 	return epochs, nil
 }
 
-// trimStates takes states out of an epoch's index, without what they hold below the base.
-func (o *owner) trimStates(ctx context.Context, epoch int64, suffixes []string) error {
+// trimStates takes chunks out of an epoch's index, and out of the states that they name what those hold below the base.
+func (o *owner) trimStates(ctx context.Context, epoch int64, names, suffixes []string) error {
 	prefix := o.keys.State(o.fence.Incarnation)
 	keys := make([]string, len(suffixes))
 	for i, suffix := range suffixes {
@@ -97,7 +128,10 @@ func (o *owner) trimStates(ctx context.Context, epoch int64, suffixes []string) 
 	if err != nil {
 		return fmt.Errorf("trim epoch %d of partition %d: %w", epoch, o.partition, err)
 	}
-	changes := redis.Changes{Sets: []redis.SetChange{{Key: o.keys.Index(o.fence.Incarnation, epoch), Remove: suffixes}}}
+	changes := redis.Changes{Sets: []redis.SetChange{{Key: o.keys.Index(o.fence.Incarnation, epoch), Remove: names}}}
+	for _, name := range names {
+		changes.Deletes = append(changes.Deletes, o.keys.Chunk(o.fence.Incarnation, epoch, name))
+	}
 	for i, suffix := range suffixes {
 		blob, empty, err := o.engine.Trim(o.storedFence(), suffix, blobs[i])
 		switch {

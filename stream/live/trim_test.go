@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,17 +22,21 @@ func visitors(kind string, n int) []event.Event {
 	return out
 }
 
-// suffixes returns what Redis holds of the partition's incarnation.
+// suffixes returns what Redis holds of the partition's incarnation. All that belongs to the index of an epoch is one of them.
 func (s *system) suffixes() []string {
-	var out []string
+	out := map[string]bool{}
 	prefix := s.keys(0).State(s.incarnation())
 	for key := range s.dump(0) {
-		if suffix, ok := strings.CutPrefix(key, prefix); ok {
-			out = append(out, suffix)
+		suffix, ours := strings.CutPrefix(key, prefix)
+		if epoch, index := strings.CutPrefix(suffix, "x:"); index {
+			epoch, _, _ = strings.Cut(epoch, ":")
+			suffix = "x:" + epoch
+		}
+		if ours {
+			out[suffix] = true
 		}
 	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(out))
 }
 
 // awaitSuffixes waits until Redis holds these, and what it always does.
