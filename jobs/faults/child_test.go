@@ -64,6 +64,9 @@ type childConfig struct {
 	FileMax  uint64        // the largest file that the process may write, in bytes; 0: any
 }
 
+// handlesSignals is what a child logs when SIGTERM no longer kills it.
+const handlesSignals = "process handles signals"
+
 // childMain is main of such a process.
 func childMain(raw string) int {
 	var c childConfig
@@ -77,6 +80,7 @@ func childMain(raw string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log.Info(handlesSignals, "role", c.Role)
 	redis.LogTo(log)
 	work := map[string]func(context.Context, *slog.Logger) error{
 		roleLive: c.live, roleArchive: c.archive, roleMark: c.mark,

@@ -27,6 +27,8 @@ type process struct {
 	log  string
 	done chan struct{} // closed when it has been reaped
 	out  string        // the file of its standard output
+
+	child bool // it is childMain, not the product
 }
 
 // spawn starts a process of the pipeline. args are for roleProduct.
@@ -45,6 +47,7 @@ func (w *world) spawn(c childConfig, args ...string) (*process, error) {
 	p := &process{
 		name: name, cmd: exec.Command(self, args...), done: make(chan struct{}),
 		log: filepath.Join(w.dir, name+".log"), out: filepath.Join(w.dir, name+".out"),
+		child: c.Role != roleProduct,
 	}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "ANABRANCH_") { // would be flags of the product
@@ -102,8 +105,14 @@ func (p *process) kill() {
 	}
 }
 
-// stop ends the process in order: within the time that it has, with exit code 0.
+// stop ends the process in order: within the time that it has, with exit code 0. One that has only just been started gets
+// as far as handling the signal before.
 func (p *process) stop() error {
+	if p.child {
+		if err := p.awaitLog(context.Background(), handlesSignals); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return err
