@@ -101,7 +101,7 @@ func (s *liveSet) adjust(ctx context.Context) error {
 			}
 		}
 	}
-	if s.bound != nil {
+	if s.bound != nil && len(wanted) != len(have) {
 		s.bound(len(wanted))
 	}
 	return nil
