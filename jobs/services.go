@@ -105,8 +105,9 @@ func httpService(l net.Listener, handler http.Handler, log *slog.Logger) service
 // silentConns are the connections on which no request has come yet. Browsers and clients open some in
 // advance, and http.Server.Shutdown would wait five seconds for their first request.
 type silentConns struct {
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
 }
 
 // follow is an http.Server.ConnState.
@@ -117,16 +118,21 @@ func (s *silentConns) follow(c net.Conn, state http.ConnState) {
 		delete(s.conns, c)
 		return
 	}
+	if s.closed { // accepted just before the listener was closed, told after it
+		_ = c.Close()
+		return
+	}
 	if s.conns == nil {
 		s.conns = map[net.Conn]struct{}{}
 	}
 	s.conns[c] = struct{}{}
 }
 
-// close closes them.
+// close closes them, and those that are still to be told of.
 func (s *silentConns) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	for c := range s.conns {
 		_ = c.Close() // the server notices, too
 	}
