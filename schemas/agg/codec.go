@@ -155,6 +155,28 @@ func (d *Decoder) Uint() uint64 {
 	return n
 }
 
+// skipUints passes over n unsigned numbers, eight bytes at a time: each ends with a byte without the top bit. How long a
+// number may be is not looked at.
+func (d *Decoder) skipUints(n int) {
+	b := d.B
+	for n >= 8 && len(b) >= 8 {
+		n -= bits.OnesCount64(^binary.LittleEndian.Uint64(b) & 0x8080808080808080)
+		b = b[8:]
+	}
+	for i := 0; n > 0; i++ {
+		if i == len(b) {
+			d.Fail(errShort)
+			return
+		}
+		if b[i] < 0x80 {
+			if n--; n == 0 {
+				b = b[i+1:]
+			}
+		}
+	}
+	d.B = b
+}
+
 // inWord reads a number that begins eight bytes and says how long it is, 0 when it does not end in them. Its last byte
 // is the first one without the top bit; the groups of seven bits move together in three steps.
 func inWord(w uint64) (n uint64, size int) {

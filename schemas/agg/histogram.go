@@ -88,9 +88,7 @@ func (h histogram) FoldRun(p *Partial, d *Decoder, t, from int64, left int) (int
 }
 
 func (h histogram) Skip(d *Decoder) {
-	for range len(h.bounds) + 1 {
-		d.Uint()
-	}
+	d.skipUints(len(h.bounds) + 1)
 }
 
 func (h histogram) Finalize(p *Partial) Value {

@@ -165,7 +165,7 @@ func (c *Codec) bucketOf(x *Continued, asOf int64) {
 			if s := x.Bucket[i]; len(s) > 0 && s[0].Tile < from {
 				x.Bucket[i] = s.since(from)
 			}
-			if tail := &x.tails[i]; tail.tiles > 0 && tail.oldest < from {
+			if tail := &x.tails[i]; tail.tiles > 0 && (c.plain[i] || tail.newest < from) {
 				*tail, _ = p.prune(&x.decoder, *tail, from)
 			}
 		}
@@ -199,77 +199,4 @@ func (s Series) since(from int64) Series {
 		s[i], s[n+i] = s[n+i], s[i] // the memory of what is dropped is used again
 	}
 	return s[:len(s)-n]
-}
-
-// continued writes a series as Codec.series does: its decoded tiles, then the encoded ones.
-func (c *Codec) continued(p *SeriesPlan, x *Continued, i int) {
-	e, s, tail := &c.enc, x.Bucket[i], &x.tails[i]
-	switch {
-	case tail.tiles == 0:
-		c.series(p, s)
-		return
-	case len(s) == 0 && c.plain[i]:
-		e.Uint(uint64(tail.tiles))
-		e.Int(tail.newest)
-		e.Uint(uint64(tail.newest - tail.oldest))
-		e.Uint(uint64(len(tail.body)))
-		e.Buf = append(e.Buf, tail.body...)
-		return
-	}
-	x.decoder.B = tail.body
-	if len(s) > 0 && p.joins() {
-		c.joined(p, x, &s[0])
-		return
-	}
-	newest := tail.newest
-	tiles := s.tiles()
-	if tiles > 0 {
-		newest = s[len(s)-1].Tile
-	}
-	e.Uint(uint64(tiles + tail.tiles))
-	e.Int(newest)
-	e.Uint(uint64(newest - tail.oldest))
-	at := leaveByte(e)
-	if tiles > 0 {
-		c.tiles(p, s)
-		e.Uint(uint64(s[0].Tile - tail.newest))
-	}
-	x.copyTiles(e, p, tail.tiles, c.plain[i])
-	e.Buf = setLength(e.Buf, at)
-}
-
-// joined writes the one tile of a series that is partly decoded, partly encoded.
-func (c *Codec) joined(p *SeriesPlan, x *Continued, s *Cell) {
-	e := &c.enc
-	e.Uint(1)
-	e.Int(s.Tile)
-	e.Uint(0)
-	at := leaveByte(e)
-	x.copier.Join(p.Monoid, &s.Partial)
-	e.Buf = setLength(e.Buf, at)
-}
-
-// copyTiles copies the tiles that the decoder is at the first of. Those of a plain series name no texts.
-func (c *Continued) copyTiles(e *agg.Encoder, p *SeriesPlan, tiles int, plain bool) {
-	d := &c.decoder
-	if plain {
-		e.Buf = append(e.Buf, d.B...)
-		return
-	}
-	for i := range tiles {
-		if i > 0 {
-			e.Uint(d.Uint())
-		}
-		if p.By >= 0 {
-			c.copier.Keyed(p.Monoid, d.Count())
-		} else {
-			c.copier.Partial(p.Monoid)
-		}
-		if d.Err != nil {
-			return
-		}
-	}
-	if err := end(d); err != nil {
-		d.Fail(err)
-	}
 }

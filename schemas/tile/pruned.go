@@ -55,14 +55,18 @@ func (c *Continued) appendShortened(dst, view []byte, asOf int64) (out []byte, s
 
 // appendHeader writes a series that is encoded.
 func appendHeader(dst []byte, h header) []byte {
+	return append(appendHead(dst, h, len(h.body)), h.body...)
+}
+
+// appendHead writes what comes before the tiles of a series, which have as many bytes as length says.
+func appendHead(dst []byte, h header, length int) []byte {
 	dst = binary.AppendUvarint(dst, uint64(h.tiles))
 	if h.tiles == 0 {
 		return dst
 	}
 	dst = binary.AppendVarint(dst, h.newest)
 	dst = binary.AppendUvarint(dst, uint64(h.newest-h.oldest))
-	dst = binary.AppendUvarint(dst, uint64(len(h.body)))
-	return append(dst, h.body...)
+	return binary.AppendUvarint(dst, uint64(length))
 }
 
 // keepsTexts reports whether no text is named for the first time in the tiles that go. Texts are numbered in the order

@@ -119,7 +119,7 @@ func (n *night) measure(ctx context.Context, round int, log *slog.Logger) error 
 	}{{"night", marks, n.asOf, &n.whole}, {"copy", marks - 1, n.before, &n.copy}, {"prune", marks - 1, n.asOf, &n.prune}} {
 		r := computeRequest{Dir: n.archive.Dir, N: x.n, AsOf: x.asOf, Scratch: n.scratch, Previous: n.previous()}
 		if name := os.Getenv("PROFILE"); name != "" && x.into == &n.whole {
-			r.Profile = fmt.Sprintf("%s.%d", name, marks) // both nights', of their last rounds
+			r.Profile = fmt.Sprintf("%s.%d.%d", name, marks, round)
 		}
 		got, err := computeInChild(ctx, r)
 		if err != nil {
