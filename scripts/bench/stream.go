@@ -28,7 +28,9 @@ import (
 //
 // A pass starts with an empty Redis and ends when every fence is at the end of its partition. Redis writes no
 // append-only file here: it is at its fastest, which makes the ratios harder. What is compared is compared on blobs,
-// the absolute states that a commit stores, since records of one user or item in one batch share a blob.
+// the absolute states that a commit stores, since records of one user or item in one batch share a blob. The limit of
+// Redis (set_limit) is what plain pipelined SETs of those states reach, in their order and from an empty Redis on, too,
+// so that as many keys are new. They are kept in a pass that is not timed: its first 1.5 GB, which is all of it up to SCALE=.15.
 //
 // The broker is kfake in a process of its own, or Apache Kafka. The parameter machine_share says which part of the
 // machine's cores runner, Redis and broker got together: where that is far from 1 somebody else was at work, and rates and

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anabranch/anabranch/infra/redis"
 )
@@ -23,22 +23,20 @@ type blob struct {
 	value []byte
 }
 
-// watcher is a hook of go-redis that counts what the runner commits, keeps a sample of it, notes when which
+// watcher is a hook of go-redis that counts what the runner commits, keeps the first of it, notes when which
 // offsets were stored, and, where plain is set, stores it without the transaction.
 type watcher struct {
 	blobs, bytes, transactions atomic.Int64
 	plain                      *goredis.Client // nil: the commands go where they belong
 
-	keepBytes int  // of the sample at most
+	keepBytes int  // of what is committed, from the first on
 	commits   bool // note them
 
-	mu     sync.Mutex
-	turn   int
-	every  int // one commit in so many is kept
-	kept   int
-	sample [][]blob
-	log    []commit
-	fences map[string]string // of plain, by key
+	mu        sync.Mutex
+	kept      [][]blob
+	bytesKept int
+	log       []commit
+	fences    map[string]string // of plain, by key
 }
 
 // commit says that offsets of a partition below next were readable at an instant.
@@ -134,72 +132,67 @@ func (w *watcher) note(t redis.Transaction) {
 			w.log = append(w.log, commit{t.Fence, f.Next, time.Now()})
 		}
 	}
-	if w.keepBytes > 0 {
-		w.keep(t, size)
+	if w.bytesKept += size; w.bytesKept <= w.keepBytes {
+		w.kept = append(w.kept, blobsOf(t, size))
 	}
 }
 
-// keep copies one commit in so many. When the sample is full every other one is dropped, so that it is spread evenly
-// over the pass.
-func (w *watcher) keep(t redis.Transaction, size int) {
-	w.every = max(1, w.every)
-	if w.turn++; w.turn%w.every != 0 || len(t.Writes) == 0 {
-		return
-	}
-	all := make([]blob, len(t.Writes))
+// blobsOf copies a commit into memory of its own.
+func blobsOf(t redis.Transaction, size int) []blob {
+	out, values := make([]blob, len(t.Writes)), make([]byte, 0, size)
 	for i, b := range t.Writes {
-		all[i] = blob{strings.Clone(b.Key), bytes.Clone(b.Value)}
+		from := len(values)
+		values = append(values, b.Value...)
+		out[i] = blob{strings.Clone(b.Key), values[from:len(values):len(values)]}
 	}
-	w.sample = append(w.sample, all)
-	if w.kept += size; w.kept <= w.keepBytes {
-		return
-	}
-	w.every *= 2
-	w.kept = 0
-	half := w.sample[:0]
-	for i, all := range w.sample {
-		if i%2 == 1 {
-			half = append(half, all)
-			for _, b := range all {
-				w.kept += len(b.value)
-			}
-		}
-	}
-	clear(w.sample[len(half):])
-	w.sample = half
+	return out
 }
 
-// setLimit returns how many of the sampled states a second plain pipelined SETs store, with two connections, each
-// sending what one commit stored and waiting for the answers.
-func setLimit(ctx context.Context, addr string, sample [][]blob, atLeast time.Duration) (rate float64, err error) {
-	if len(sample) == 0 {
-		return 0, errors.New("no commit was sampled")
+// setLimit returns how many states a second plain pipelined SETs store: those of a pass, in its order, from an
+// empty Redis on as there, so that as many keys are new. Two connections each send what one commit stored and wait for
+// the answers.
+func setLimit(ctx context.Context, addr string, commits [][]blob, atLeast time.Duration) (rate float64, err error) {
+	if len(commits) == 0 {
+		return 0, errors.New("no commit was kept")
 	}
 	client := goredis.NewClient(&goredis.Options{Addr: addr})
 	defer func() { err = errors.Join(err, client.Close()) }()
-	var turn, stored atomic.Int64
-	began := time.Now()
-	work := func() error {
-		for time.Since(began) < atLeast && ctx.Err() == nil {
-			all := sample[int(turn.Add(1))%len(sample)]
-			_, err := client.Pipelined(ctx, func(p goredis.Pipeliner) error {
-				for _, b := range all {
-					p.Set(ctx, b.key, b.value, 0)
-				}
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("set %d states: %w", len(all), err)
-			}
-			stored.Add(int64(len(all)))
+	stored, taken := 0, time.Duration(0)
+	for taken < atLeast {
+		if err := client.FlushAll(ctx).Err(); err != nil {
+			return 0, fmt.Errorf("empty redis: %w", err)
 		}
-		return ctx.Err()
+		began := time.Now()
+		n, err := setEach(ctx, client, commits)
+		if err != nil {
+			return 0, err
+		}
+		stored, taken = stored+n, taken+time.Since(began)
 	}
-	var group sync.WaitGroup
-	errs := make([]error, 2)
-	for i := range errs {
-		group.Go(func() { errs[i] = work() })
+	return float64(stored) / taken.Seconds(), nil
+}
+
+// setEach sends every commit once.
+func setEach(ctx context.Context, client *goredis.Client, commits [][]blob) (stored int, err error) {
+	var next, sum atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range 2 {
+		group.Go(func() error {
+			for i := next.Add(1) - 1; i < int64(len(commits)); i = next.Add(1) - 1 {
+				_, err := client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+					for _, b := range commits[i] {
+						p.Set(ctx, b.key, b.value, 0)
+					}
+					return nil
+				})
+				if err != nil {
+					return fmt.Errorf("set %d states: %w", len(commits[i]), err)
+				}
+				sum.Add(int64(len(commits[i])))
+			}
+			return nil
+		})
 	}
-	group.Wait()
-	return float64(stored.Load()) / time.Since(began).Seconds(), errors.Join(errs...)
+	err = group.Wait()
+	return int(sum.Load()), err
 }

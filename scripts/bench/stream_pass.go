@@ -29,15 +29,15 @@ type passes struct {
 type pass struct {
 	wall                     float64 // seconds
 	blobs, bytes, commits    int64
-	cpu, cpuRedis, cpuBroker float64 // seconds; cpu is of the runner
-	states, stateBytes       int64   // of users, in Redis at the end
-	sample                   [][]blob
+	cpu, cpuRedis, cpuBroker float64  // seconds; cpu is of the runner
+	states, stateBytes       int64    // of users, in Redis at the end
+	kept                     [][]blob // the first commits, where they are kept
 }
 
 func (p *pass) rate() float64 { return float64(p.blobs) / p.wall }
 
 const (
-	sampleBytes = 256 << 20
+	keptBytes   = 3 << 29 // of a pass, for the limit: all states of 1.5 million events
 	limitTime   = 5 * time.Second
 	plainRounds = 2 // pairs of a fenced and a plain pass
 )
@@ -69,7 +69,7 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 		if round == 0 && s.profile != "" {
 			profile = s.profile + "." + p.name
 		}
-		x, err := stand.run(ctx, profile, round == rounds-1, false)
+		x, err := stand.run(ctx, profile, false, false)
 		if err != nil {
 			return err
 		}
@@ -82,11 +82,16 @@ func runPasses(ctx context.Context, out *report, s *streamSetup, p passes) (err 
 		}
 		plain = append(plain, x)
 	}
-	last := fenced[len(fenced)-1]
-	limit, err := setLimit(ctx, stand.redisAddr, last.sample, limitTime)
+	kept, err := stand.run(ctx, "", true, false) // in a pass of its own, since it takes memory and time
 	if err != nil {
 		return err
 	}
+	params["limit_commits"] = len(kept.kept)
+	limit, err := setLimit(ctx, stand.redisAddr, kept.kept, limitTime)
+	if err != nil {
+		return err
+	}
+	out.add("state_bytes_per_user", float64(kept.stateBytes)/float64(kept.states), "B", params)
 	reportPasses(out, p, params, fenced, plain, limit)
 	return nil
 }
@@ -111,7 +116,6 @@ func reportPasses(out *report, p passes, params map[string]any, fenced, plain []
 			best = x
 		}
 	}
-	last := fenced[len(fenced)-1]
 	params = maps.Clone(params)
 	params["machine_share"] = round((best.cpu + best.cpuRedis + best.cpuBroker) / best.wall / float64(runtime.NumCPU()))
 	out.add("events_per_s_"+p.name, n/best.wall, "events/s", params)
@@ -123,9 +127,6 @@ func reportPasses(out *report, p passes, params map[string]any, fenced, plain []
 	out.add("cpu_runner_us_per_event_"+p.name, best.cpu/n*1e6, "µs", params)
 	out.add("cpu_redis_us_per_event_"+p.name, best.cpuRedis/n*1e6, "µs", params)
 	out.add("cpu_broker_us_per_event_"+p.name, best.cpuBroker/n*1e6, "µs", params)
-	if last.states > 0 {
-		out.add("state_bytes_per_user", float64(last.stateBytes)/float64(last.states), "B", params)
-	}
 	if len(plain) == 0 {
 		return
 	}
@@ -164,15 +165,15 @@ func (t *stand) dial() *goredis.Client {
 }
 
 // run reads the topic once, from an empty Redis until all fences are at their ends.
-func (t *stand) run(ctx context.Context, profile string, sample, plain bool) (p *pass, err error) {
+func (t *stand) run(ctx context.Context, profile string, keep, plain bool) (p *pass, err error) {
 	client := t.dial()
 	defer func() { err = errors.Join(err, client.Close()) }()
 	if err := client.FlushAll(ctx).Err(); err != nil {
 		return nil, fmt.Errorf("empty redis: %w", err)
 	}
 	w := &watcher{}
-	if sample {
-		w.keepBytes = sampleBytes
+	if keep {
+		w.keepBytes = keptBytes
 	}
 	if plain {
 		w.plain = goredis.NewClient(client.Options())
@@ -197,10 +198,10 @@ func (t *stand) run(ctx context.Context, profile string, sample, plain bool) (p 
 		return nil, err
 	}
 	p.wall, p.cpu, p.cpuRedis, p.cpuBroker = used.Wall, used.CPU, after[0]-before[0], after[1]-before[1]
-	p.blobs, p.bytes, p.commits, p.sample = w.blobs.Load(), w.bytes.Load(), w.transactions.Load(), w.sample
+	p.blobs, p.bytes, p.commits, p.kept = w.blobs.Load(), w.bytes.Load(), w.transactions.Load(), w.kept
 	t.s.log.Info("pass", "plain", plain, "events/s", float64(t.s.work.Events)/p.wall, "blobs/s", p.rate(), "blobs", p.blobs, "commits", p.commits,
 		"cpu", p.cpu, "cpu_redis", p.cpuRedis, "cpu_broker", p.cpuBroker, "wall", p.wall, "peak_mb", used.PeakMB)
-	if sample {
+	if keep {
 		p.states, p.stateBytes, err = userBytes(ctx, client)
 	}
 	return p, err
