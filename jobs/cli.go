@@ -23,6 +23,7 @@ type cli struct {
 	Train       trainCmd       `cmd:"" help:"Train the vectors of a materialized date: the second step."`
 	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
 	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
+	Runs        runsCmd        `cmd:"" help:"List what was run, show how far it came, print what it logged."`
 	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
 	Marks       marksCmd       `cmd:"" help:"List the marks that end epochs, and write them."`
 	Dlq         dlqCmd         `cmd:"" help:"List, show and replay dead letters."`
@@ -73,6 +74,12 @@ var examples = map[string]string{
 	"features export": `  anabranch features export --spine labels.csv --out train.parquet`,
 	"features sql":    `  anabranch features sql --entity item > item_features.sql`,
 	"features schema": `  anabranch features schema > features.schema.json`,
+	"runs": `  anabranch runs list                             # what was run for each date, and how it stands
+  anabranch runs show 2026-01-31                  # its steps and attempts
+  anabranch runs logs 2026-01-31`,
+	"runs list": `  anabranch runs list --json`,
+	"runs show": `  anabranch runs show 2026-01-31`,
+	"runs logs": `  anabranch runs logs 2026-01-31 --attempt 01M855N8RN71H857YZA61JV5S5`,
 	"generations": `  anabranch generations list
   anabranch generations rollback`,
 	"generations list":     `  anabranch generations list --json`,

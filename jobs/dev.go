@@ -222,7 +222,7 @@ func (d *dev) firstNight(ctx context.Context) error {
 
 // runNight closes the epoch at label, publishes, and has the new generation served.
 func (d *dev) runNight(ctx context.Context, label time.Time) error {
-	result, err := d.rt.night(ctx, d.parts, night{label: label, wait: time.Minute, quiet: true, features: d.features},
+	result, err := d.rt.night(ctx, d.parts, night{command: "dev", label: label, wait: time.Minute, quiet: true, features: d.features},
 		func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
 	if err != nil {
 		return err

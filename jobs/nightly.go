@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/oklog/ulid/v2"
 
+	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/nightly"
-	"github.com/anabranch/anabranch/infra/bucket"
-	"github.com/anabranch/anabranch/infra/kafka"
-	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
-	"github.com/anabranch/anabranch/stream/mark"
 )
 
 // nightFlags are what the night and its single steps share.
@@ -36,31 +33,39 @@ type nightlyCmd struct{ nightFlags }
 
 // Run closes the date and runs every step.
 func (c *nightlyCmd) Run(rt *runtimeEnv) error {
-	return c.run(rt, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
+	return c.run(rt, "nightly", func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
 }
 
 type materializeCmd struct{ nightFlags }
 
 // Run closes the date and computes views and aggregates.
-func (c *materializeCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Materialize) }
+func (c *materializeCmd) Run(rt *runtimeEnv) error {
+	return c.step(rt, nightly.StepMaterialize, (*nightly.Run).Materialize)
+}
 
 type trainCmd struct{ nightFlags }
 
 // Run trains the vectors of a materialized date.
-func (c *trainCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Train) }
+func (c *trainCmd) Run(rt *runtimeEnv) error {
+	return c.step(rt, nightly.StepTrain, (*nightly.Run).Train)
+}
 
 type evaluateCmd struct{ nightFlags }
 
 // Run measures the trained vectors of a date.
-func (c *evaluateCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Evaluate) }
+func (c *evaluateCmd) Run(rt *runtimeEnv) error {
+	return c.step(rt, nightly.StepEvaluate, (*nightly.Run).Evaluate)
+}
 
 type publishCmd struct{ nightFlags }
 
 // Run publishes the evaluated generation of a date.
-func (c *publishCmd) Run(rt *runtimeEnv) error { return c.step(rt, (*nightly.Run).Publish) }
+func (c *publishCmd) Run(rt *runtimeEnv) error {
+	return c.step(rt, nightly.StepPublish, (*nightly.Run).Publish)
+}
 
-func (c *nightFlags) step(rt *runtimeEnv, one func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
-	return c.run(rt, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) {
+func (c *nightFlags) step(rt *runtimeEnv, name string, one func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
+	return c.run(rt, name, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) {
 		o, err := one(r, ctx)
 		if err != nil {
 			return nightly.Result{}, err
@@ -72,7 +77,7 @@ func (c *nightFlags) step(rt *runtimeEnv, one func(*nightly.Run, context.Context
 	})
 }
 
-func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) (nightly.Result, error)) (err error) {
+func (c *nightFlags) run(rt *runtimeEnv, command string, do func(context.Context, *nightly.Run) (nightly.Result, error)) (err error) {
 	label, err := model.ParseLabel(c.Date, rt.now())
 	if err != nil {
 		return err
@@ -89,7 +94,7 @@ func (c *nightFlags) run(rt *runtimeEnv, do func(context.Context, *nightly.Run) 
 		return err
 	}
 	defer p.closeInto(&err)
-	result, err := rt.night(rt.ctx, p, night{label: label, force: c.Force, wait: c.Wait, archive: p.standalone, features: features}, do)
+	result, err := rt.night(rt.ctx, p, night{command: command, label: label, force: c.Force, wait: c.Wait, archive: p.standalone, features: features}, do)
 	return errors.Join(c.print(rt, result), err)
 }
 
@@ -99,25 +104,22 @@ func (c *nightFlags) plan(rt *runtimeEnv, label time.Time) error {
 	if err != nil {
 		return err
 	}
-	marks, err := mark.List(rt.ctx, b)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(marks, func(m model.Mark) bool { return m.Label.Equal(label) })
+	m, err := markOf(rt.ctx, b, label)
 	switch {
-	case i >= 0:
-		_, err = fmt.Fprintf(rt.stdout, "would run the steps that are not done for mark %d (%s)\n", marks[i].N, label.Format(time.RFC3339))
-	case len(marks) > 0 && !label.After(marks[len(marks)-1].Label):
-		err = api.Errorf(api.Invalid, "labels only rise: the last one is %s", marks[len(marks)-1].Label.Format(time.RFC3339))
+	case err != nil:
+		return err
+	case m.Label.Equal(label):
+		_, err = fmt.Fprintf(rt.stdout, "would run the steps that are not done for mark %d (%s)\n", m.N, label.Format(time.RFC3339))
 	default:
 		_, err = fmt.Fprintf(rt.stdout, "would write mark %d with label %s, wait for the archive, then materialize, train, evaluate and publish\n",
-			len(marks)+1, label.Format(time.RFC3339))
+			m.N, label.Format(time.RFC3339))
 	}
 	return err
 }
 
 // night says what one run of the night is about.
 type night struct {
+	command  string // for the run ledger
 	label    time.Time
 	force    bool
 	wait     time.Duration
@@ -126,15 +128,34 @@ type night struct {
 	features feature.Catalogue
 }
 
-// night closes an epoch and runs the steps that do asks for.
-func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(context.Context, *nightly.Run) (nightly.Result, error)) (nightly.Result, error) {
+// night closes an epoch and runs the steps that do asks for, as the only one who works on the label.
+func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(context.Context, *nightly.Run) (nightly.Result, error)) (result nightly.Result, err error) {
 	if err := refuseNothing(ctx, p); err != nil {
 		return nightly.Result{}, err
 	}
-	m, cut, err := rt.closeEpoch(ctx, p, n)
+	if _, err := markOf(ctx, p.bucket, n.label); err != nil {
+		return nightly.Result{}, err
+	}
+	attempt, ctx, err := ledger.Begin(ctx, ledger.Options{
+		Bucket: p.bucket, Label: n.label, ID: ulid.Make().String(), Command: n.command, Version: Version(), Clock: rt.now,
+	})
 	if err != nil {
 		return nightly.Result{}, err
 	}
+	defer func() {
+		if lost := context.Cause(ctx); lost != nil && err != nil { // why everything else failed
+			err = lost
+		}
+		err = errors.Join(err, attempt.End(ctx, err))
+	}()
+	log := slog.New(attempt.Handler(rt.log.Handler()))
+	end := attempt.Pass("close")
+	m, cut, err := rt.closeEpoch(ctx, p, n, log)
+	if err != nil {
+		end(ledger.Failed)
+		return nightly.Result{}, err
+	}
+	end(string(nightly.Done))
 	bar := newProgress(rt.stderr, n.quiet)
 	defer bar.done()
 	ready := publisher(p.bucket)
@@ -142,60 +163,12 @@ func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(cont
 	run, err := nightly.Open(ctx, nightly.Config{
 		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: n.features,
 		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Snapshot: rt.snapshots(p.servers),
-		Publisher: ready, Clock: rt.now, Progress: bar.show, Log: rt.log, Version: Version(), Force: n.force,
+		Publisher: ready, Clock: rt.now, Progress: bar.show, Log: log, Ledger: attempt, Version: Version(), Force: n.force,
 	}, nightly.At{Mark: m, TopicID: hexID(p), Cut: cut})
 	if err != nil {
 		return nightly.Result{}, err
 	}
 	return do(ctx, run)
-}
-
-// refuseNothing ends the night before its first mark when there is no history and no event: the mark
-// would close history for good, and nothing would come of it.
-func refuseNothing(ctx context.Context, p *parts) error {
-	for prefix, commit := range map[string]string{model.MarkPrefix: ".json", model.ImportPrefix: "/index.json"} {
-		found, err := p.bucket.List(ctx, prefix)
-		if err != nil {
-			return fmt.Errorf("look for something to learn from: %w", err)
-		}
-		if slices.ContainsFunc(found, func(o bucket.Attrs) bool { return strings.HasSuffix(o.Key, commit) }) {
-			return nil
-		}
-	}
-	ends, err := kafka.EndOffsets(ctx, p.client, kafka.EventsTopic)
-	if err != nil {
-		return api.Errorf(api.Unavailable, "look for something to learn from: %w", err)
-	}
-	for _, end := range ends {
-		if end > 0 {
-			return nil
-		}
-	}
-	return api.Errorf(api.Gate, "there is no history and no event yet: import history with `anabranch import` or send events, then run this again")
-}
-
-// closeEpoch writes the mark and waits for the archive, running one here where nobody else can.
-func (rt *runtimeEnv) closeEpoch(ctx context.Context, p *parts, n night) (m model.Mark, cut model.Cut, err error) {
-	closer := mark.Closer{
-		Bucket: p.bucket, Seeds: p.seeds, Topics: p.topics, Client: p.clientOptions(), Wait: n.wait, Now: rt.now, Logger: rt.log,
-	}
-	if !n.archive {
-		return closer.Close(ctx, n.label)
-	}
-	a, err := rt.newArchiver(p, prometheus.NewRegistry())
-	if err != nil {
-		return m, nil, err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	err = runAll(ctx, service{"archive", a.Run}, service{"mark", func(ctx context.Context) (err error) {
-		defer stop()
-		m, cut, err = closer.Close(ctx, n.label)
-		return err
-	}})
-	if err == nil && m.N == 0 { // told to stop before the mark was there; services call that a clean end
-		err = context.Cause(ctx)
-	}
-	return m, cut, err
 }
 
 // print shows what was done: a table for people, or a JSON line a step.

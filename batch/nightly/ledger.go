@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/schemas/api"
@@ -47,7 +48,7 @@ type Entry struct {
 
 // LedgerKey returns the key of a step's ledger entry.
 func LedgerKey(label time.Time, step string) string {
-	return fmt.Sprintf("runs/%s/%s.json", label.UTC().Format(time.RFC3339), step)
+	return ledger.Prefix + label.UTC().Format(time.RFC3339) + "/" + step + ".json"
 }
 
 // Outcome is what a call of a step answers: the ledger entry and whether it was there already.
@@ -68,22 +69,40 @@ func (r *Run) step(ctx context.Context, name string, force bool, body func(*Entr
 			return Outcome{}, fmt.Errorf("%s: %w", name, err)
 		}
 		if whole {
+			r.c.Ledger.Pass(name)(string(Skipped))
 			return Outcome{Status: Skipped, Entry: *old}, nil
 		}
 	}
+	end, err := r.c.Ledger.Step(ctx, name)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", name, err)
+	}
+	e, err := r.do(ctx, name, old, body)
+	if err != nil {
+		return Outcome{}, errors.Join(fmt.Errorf("%s: %w", name, err), end(ledger.Failed))
+	}
+	r.c.Log.InfoContext(ctx, "step done", "step", name, "generation", r.id, "duration_ms", e.Millis)
+	if err := end(string(Done)); err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return Outcome{Status: Done, Entry: e}, nil
+}
+
+// do runs body and leaves its entry in the ledger.
+func (r *Run) do(ctx context.Context, name string, old *Entry, body func(*Entry) error) (Entry, error) {
 	start := r.c.Clock()
 	e := Entry{Step: name, Generation: r.id, Version: r.c.Version, Inputs: r.inputs, Started: start.UTC()}
 	if err := body(&e); err != nil {
-		return Outcome{}, fmt.Errorf("%s: %w", name, err)
+		return e, err
 	}
 	e.Millis = r.c.Clock().Sub(start).Milliseconds()
-	if old == nil || !old.sameResult(e) { // a forced run that changed nothing leaves no trace
-		if _, err := r.c.Bucket.PutJSON(ctx, LedgerKey(r.at.Mark.Label, name), e); err != nil {
-			return Outcome{}, fmt.Errorf("%s: note it in the ledger: %w", name, err)
-		}
+	if old != nil && old.sameResult(e) { // a forced run that changed nothing leaves no trace
+		return e, nil
 	}
-	r.c.Log.InfoContext(ctx, "step done", "step", name, "generation", r.id, "duration_ms", e.Millis)
-	return Outcome{Status: Done, Entry: e}, nil
+	if _, err := r.c.Bucket.PutJSON(ctx, LedgerKey(r.at.Mark.Label, name), e); err != nil {
+		return e, fmt.Errorf("note it in the ledger: %w", err)
+	}
+	return e, nil
 }
 
 // entry returns the ledger's entry of a step for exactly this run's inputs, or nil.
@@ -150,4 +169,21 @@ func (r *Run) progress(step string) func(done, total int64) {
 		return func(int64, int64) {}
 	}
 	return func(done, total int64) { r.c.Progress(step, done, total) }
+}
+
+// Entries returns what the steps of a label have left, in their order.
+func Entries(ctx context.Context, b *bucket.Bucket, label time.Time) ([]Entry, error) {
+	var out []Entry
+	for _, step := range []string{StepMaterialize, StepTrain, StepEvaluate, StepPublish} {
+		var e Entry
+		_, err := b.GetJSON(ctx, LedgerKey(label, step), &e)
+		if errors.Is(err, bucket.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the run ledger: %w", err)
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }

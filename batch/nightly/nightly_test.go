@@ -3,6 +3,7 @@ package nightly_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/anabranch/anabranch/batch/batchtest"
+	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/nightly"
 	"github.com/anabranch/anabranch/batch/publish"
 	"github.com/anabranch/anabranch/infra/artifact"
@@ -73,7 +75,15 @@ func grow(w *batchtest.World, shop *batchtest.Shop, n int, label time.Time) nigh
 	return nightly.At{Mark: mark, TopicID: batchtest.TopicID, Cut: cut}
 }
 
-func run(ctx context.Context, c nightly.Config, at nightly.At) (nightly.Result, error) {
+// run is a night with a ledger, as the command runs it.
+func run(ctx context.Context, c nightly.Config, at nightly.At) (result nightly.Result, err error) {
+	c.Ledger, ctx, err = ledger.Begin(ctx, ledger.Options{
+		Bucket: c.Bucket, Label: at.Mark.Label, ID: fmt.Sprintf("attempt-%012d", nonces.Add(1)), Command: "nightly", Version: c.Version, Clock: c.Clock,
+	})
+	if err != nil {
+		return nightly.Result{}, err
+	}
+	defer func() { err = errors.Join(err, c.Ledger.End(ctx, err)) }()
 	r, err := nightly.Open(ctx, c, at)
 	if err != nil {
 		return nightly.Result{}, err
@@ -111,7 +121,10 @@ func contents(t testing.TB, b *bucket.Bucket, keep func(string) bool) map[string
 	return out
 }
 
-func everything(string) bool { return true }
+// everything is all but what every attempt leaves in the ledger: that it was made.
+func everything(key string) bool {
+	return !strings.Contains(key, "/attempts/") && !strings.HasSuffix(key, "/lease.json")
+}
 
 // outputs are the objects whose bytes follow from the inputs: all but timings and nonces.
 func outputs(key string) bool {

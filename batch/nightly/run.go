@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/materialize"
 	"github.com/anabranch/anabranch/batch/publish"
 	"github.com/anabranch/anabranch/infra/bucket"
@@ -32,11 +33,12 @@ type Config struct {
 	Clock     func() time.Time                     // for the timings of the ledger only
 	Progress  func(step string, done, total int64) // may be nil
 	Log       *slog.Logger
-	Threads   int    // 0 means one a CPU; never changes the result
-	Memory    int64  // bytes that materialize may use; 0 means materialize.DefaultMemory
-	Dir       string // for temporary files; "" means the system's folder
-	Version   string // of the code, for the ledger
-	Force     bool   // compute again what is done, from the whole history
+	Ledger    *ledger.Run // notes the steps; may be nil
+	Threads   int         // 0 means one a CPU; never changes the result
+	Memory    int64       // bytes that materialize may use; 0 means materialize.DefaultMemory
+	Dir       string      // for temporary files; "" means the system's folder
+	Version   string      // of the code, for the ledger
+	Force     bool        // compute again what is done, from the whole history
 }
 
 // At is the place in the log that a run is for: a mark that the archive has reached.

@@ -142,6 +142,13 @@ func waitMark(ctx context.Context, t *testing.T, b *bucket.Bucket) {
 // closeNow closes the last epoch with the nightly command, as soon as its label may rise.
 func closeNow(ctx context.Context, t *testing.T, b *bucket.Bucket, data string, flags ...string) {
 	t.Helper()
+	label := newLabel(ctx, t, b)
+	mustRun(t, append([]string{"nightly", "--data", data, "--date", label.Format(time.RFC3339)}, flags...)...)
+}
+
+// newLabel returns a label that may follow the last one, and waits until it is in the past.
+func newLabel(ctx context.Context, t *testing.T, b *bucket.Bucket) time.Time {
+	t.Helper()
 	marks := listMarks(ctx, t, b)
 	label := time.Now().UTC().Truncate(time.Second)
 	if n := len(marks); n > 0 && !label.After(marks[n-1].Label) {
@@ -150,5 +157,5 @@ func closeNow(ctx context.Context, t *testing.T, b *bucket.Bucket, data string, 
 	if err := until(ctx, "the label is in the past", func() (bool, error) { return !label.After(time.Now()), nil }); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, append([]string{"nightly", "--data", data, "--date", label.Format(time.RFC3339)}, flags...)...)
+	return label
 }

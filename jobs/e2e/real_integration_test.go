@@ -4,10 +4,12 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,7 +129,7 @@ func rolesOnRealServers(ctx context.Context, t *testing.T, s uint64, servers []s
 	all := slices.Concat(before, crowd.acked, views)
 	count := newRecount(readEvents(t, filepath.Join(data, "shop-history.csv")), all)
 	was := count.check(ctx, t, c, crowd.ends)
-	closeNow(ctx, t, b, data, servers...)
+	closeAtOnce(ctx, t, b, data, servers...)
 	g := currentGeneration(t, data, servers[len(servers)-2:]...)
 	if was[g.ID] {
 		t.Errorf("the night published nothing new: %s", g.ID)
@@ -143,6 +145,29 @@ func rolesOnRealServers(ctx context.Context, t *testing.T, s uint64, servers []s
 	if counts := checkGenerations(ctx, t, b).Counts; counts.Events != int64(count.total) || counts.Duplicates != int64(repeats) {
 		t.Errorf("the last generation counts %+v; the recount has %d events, the archive %d repetitions", counts, count.total, repeats)
 	}
+}
+
+// closeAtOnce is closeNow by two processes at once: one of them does the work, the other says that somebody else does.
+func closeAtOnce(ctx context.Context, t *testing.T, b *bucket.Bucket, data string, flags ...string) {
+	t.Helper()
+	label := newLabel(ctx, t, b)
+	var codes [2]int
+	var said [2]string
+	var both sync.WaitGroup
+	for i := range codes {
+		both.Go(func() {
+			folder := filepath.Join(data, fmt.Sprintf("night-%d", i))
+			args := append([]string{"nightly", "--data", folder, "--date", label.Format(time.RFC3339)}, flags...)
+			_, said[i], codes[i] = run(t, args...)
+		})
+	}
+	both.Wait()
+	loser := slices.Index(codes[:], 4)
+	if loser < 0 || codes[1-loser] != 0 || !strings.Contains(said[loser], "is working on") {
+		t.Fatalf("two nights at once end with %v:\n%s\n%s", codes, said[0], said[1])
+	}
+	runs := mustRun(t, "runs", "list", "--data", data, flags[len(flags)-2], flags[len(flags)-1])
+	wantOutput(t, runs, label.Format(time.RFC3339)+"  done")
 }
 
 // viewedIsKnown views the first recommendation of somebody outside the crowd, twice. The second time
