@@ -24,6 +24,7 @@ type cli struct {
 	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
 	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
 	Runs        runsCmd        `cmd:"" help:"List what was run, show how far it came, print what it logged."`
+	Quality     qualityCmd     `cmd:"" help:"Check gates, show what they said of a night."`
 	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
 	Marks       marksCmd       `cmd:"" help:"List the marks that end epochs, and write them."`
 	Dlq         dlqCmd         `cmd:"" help:"List, show and replay dead letters."`
@@ -74,6 +75,11 @@ var examples = map[string]string{
 	"features export": `  anabranch features export --spine labels.csv --out train.parquet`,
 	"features sql":    `  anabranch features sql --entity item > item_features.sql`,
 	"features schema": `  anabranch features schema > features.schema.json`,
+	"quality": `  anabranch quality check gates.yaml
+  anabranch nightly --date 2026-01-31 --gates gates.yaml
+  anabranch quality show 2026-01-31 --html report.html`,
+	"quality check": `  anabranch quality check gates.yaml`,
+	"quality show":  `  anabranch quality show 2026-01-31`,
 	"runs": `  anabranch runs list                             # what was run for each date, and how it stands
   anabranch runs show 2026-01-31                  # its steps and attempts
   anabranch runs logs 2026-01-31`,

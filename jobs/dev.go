@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/anabranch/anabranch/batch/nightly"
+	"github.com/anabranch/anabranch/batch/quality"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/redis"
 	"github.com/anabranch/anabranch/jobs/eventfile"
@@ -222,7 +223,7 @@ func (d *dev) firstNight(ctx context.Context) error {
 
 // runNight closes the epoch at label, publishes, and has the new generation served.
 func (d *dev) runNight(ctx context.Context, label time.Time) error {
-	result, err := d.rt.night(ctx, d.parts, night{command: "dev", label: label, wait: time.Minute, quiet: true, features: d.features},
+	result, err := d.rt.night(ctx, d.parts, night{command: "dev", label: label, wait: time.Minute, quiet: true, features: d.features, gates: quality.Default()},
 		func(ctx context.Context, r *nightly.Run) (nightly.Result, error) { return r.Do(ctx) })
 	if err != nil {
 		return err

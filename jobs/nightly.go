@@ -12,6 +12,7 @@ import (
 
 	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/nightly"
+	"github.com/anabranch/anabranch/batch/quality"
 	"github.com/anabranch/anabranch/schemas/feature"
 	"github.com/anabranch/anabranch/schemas/model"
 )
@@ -25,6 +26,7 @@ type nightFlags struct {
 	Wait       time.Duration `default:"10m" help:"How long to wait for the archive before giving up with exit code 75."`
 	DryRun     bool          `help:"Only say what would be done."`
 	JSON       bool          `help:"Print one JSON object a step."`
+	Gates      string        `type:"path" placeholder:"FILE" help:"What is demanded of input and output (YAML); by default a few things are warned about."`
 	Partitions int32         `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
 	ExitSame   int           `name:"exit-code-unchanged" default:"0" placeholder:"CODE" help:"Exit code when there is nothing to do."`
 }
@@ -40,7 +42,7 @@ type materializeCmd struct{ nightFlags }
 
 // Run closes the date and computes views and aggregates.
 func (c *materializeCmd) Run(rt *runtimeEnv) error {
-	return c.step(rt, nightly.StepMaterialize, (*nightly.Run).Materialize)
+	return c.step(rt, nightly.StepMaterialize, (*nightly.Run).InputGate, (*nightly.Run).Materialize)
 }
 
 type trainCmd struct{ nightFlags }
@@ -61,14 +63,18 @@ type publishCmd struct{ nightFlags }
 
 // Run publishes the evaluated generation of a date.
 func (c *publishCmd) Run(rt *runtimeEnv) error {
-	return c.step(rt, nightly.StepPublish, (*nightly.Run).Publish)
+	return c.step(rt, nightly.StepPublish, (*nightly.Run).OutputGate, (*nightly.Run).Publish)
 }
 
-func (c *nightFlags) step(rt *runtimeEnv, name string, one func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
+// step runs steps of which the last is told of: those before it are its gates.
+func (c *nightFlags) step(rt *runtimeEnv, name string, steps ...func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
 	return c.run(rt, name, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) {
-		o, err := one(r, ctx)
-		if err != nil {
-			return nightly.Result{}, err
+		var o nightly.Outcome
+		for _, one := range steps {
+			var err error
+			if o, err = one(r, ctx); err != nil {
+				return nightly.Result{}, err
+			}
 		}
 		return nightly.Result{
 			Label: o.Inputs.Label, Generation: r.ID(), Unchanged: o.Status == nightly.Skipped,
@@ -86,6 +92,10 @@ func (c *nightFlags) run(rt *runtimeEnv, command string, do func(context.Context
 	if err != nil {
 		return err
 	}
+	gates, err := gatesOf(c.Gates)
+	if err != nil {
+		return err
+	}
 	if c.DryRun {
 		return c.plan(rt, label)
 	}
@@ -94,7 +104,7 @@ func (c *nightFlags) run(rt *runtimeEnv, command string, do func(context.Context
 		return err
 	}
 	defer p.closeInto(&err)
-	result, err := rt.night(rt.ctx, p, night{command: command, label: label, force: c.Force, wait: c.Wait, archive: p.standalone, features: features}, do)
+	result, err := rt.night(rt.ctx, p, night{command: command, label: label, force: c.Force, wait: c.Wait, archive: p.standalone, features: features, gates: gates}, do)
 	return errors.Join(c.print(rt, result), err)
 }
 
@@ -126,6 +136,7 @@ type night struct {
 	archive  bool // nobody else archives: do it here while waiting
 	quiet    bool // no progress on the terminal
 	features feature.Catalogue
+	gates    quality.Gates
 }
 
 // night closes an epoch and runs the steps that do asks for, as the only one who works on the label.
@@ -162,7 +173,7 @@ func (rt *runtimeEnv) night(ctx context.Context, p *parts, n night, do func(cont
 	ready.Ready = rt.liveReady(p)
 	run, err := nightly.Open(ctx, nightly.Config{
 		Bucket: p.bucket, Warehouse: p.warehouse, Catalogue: n.features,
-		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Snapshot: rt.snapshots(p.servers),
+		Train: model.DefaultTrainParams(), Weights: model.DefaultWeights(), Gates: n.gates, Snapshot: rt.snapshots(p.servers),
 		Publisher: ready, Clock: rt.now, Progress: bar.show, Log: log, Ledger: attempt, Version: Version(), Force: n.force,
 	}, nightly.At{Mark: m, TopicID: hexID(p), Cut: cut})
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package nightly runs the steps from the raw archive to a published generation, for one mark:
 //
-//	materialize → train → evaluate → publish
+//	input gate → materialize → train → evaluate → output gate → publish
 //
 // Open finds out what the run is about: the files of the archive up to the mark, the snapshot of
 // catalog and profiles (taken once, then kept) and the parameters. Their hash is the generation's id. Do
@@ -15,6 +15,6 @@
 //
 // # Gates
 //
-// No valid event at all, a model that is not finite or recommends nothing: these end the run with
-// api.Gate before anything is published.
+// The gates on input and output are the installation's own (batch/quality). Whatever they are, these end the run with
+// api.Gate before anything is published: no valid event at all, a model that is not finite or recommends nothing.
 package nightly

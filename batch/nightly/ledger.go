@@ -17,9 +17,11 @@ import (
 
 // The steps, in order.
 const (
+	StepInputGate   = "input_gate"
 	StepMaterialize = "materialize"
 	StepTrain       = "train"
 	StepEvaluate    = "evaluate"
+	StepOutputGate  = "output_gate"
 	StepPublish     = "publish"
 )
 
@@ -42,6 +44,8 @@ type Entry struct {
 	Partitions []string           `json:"partitions,omitempty"` // of the warehouse, that were replaced
 	Outputs    []model.File       `json:"outputs,omitempty"`
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
+	Gates      string             `json:"gates,omitzero"`     // the hash of the gates that were asked
+	Warnings   []string           `json:"warnings,omitempty"` // the gates that did not hold and do not block
 	Started    time.Time          `json:"started"`
 	Millis     int64              `json:"duration_ms"`
 }
@@ -148,7 +152,7 @@ func (r *Run) outputsThere(ctx context.Context, e Entry) (bool, error) {
 
 // sameResult reports whether two entries differ in nothing but time, code and what had to be replaced.
 func (e Entry) sameResult(o Entry) bool {
-	return e.Generation == o.Generation && e.Counts == o.Counts && maps.Equal(e.Metrics, o.Metrics) &&
+	return e.Generation == o.Generation && e.Counts == o.Counts && maps.Equal(e.Metrics, o.Metrics) && e.Gates == o.Gates &&
 		slices.EqualFunc(e.Outputs, o.Outputs, func(a, b model.File) bool { return a.Name == b.Name && a.SHA256 == b.SHA256 })
 }
 
@@ -174,7 +178,7 @@ func (r *Run) progress(step string) func(done, total int64) {
 // Entries returns what the steps of a label have left, in their order.
 func Entries(ctx context.Context, b *bucket.Bucket, label time.Time) ([]Entry, error) {
 	var out []Entry
-	for _, step := range []string{StepMaterialize, StepTrain, StepEvaluate, StepPublish} {
+	for _, step := range []string{StepInputGate, StepMaterialize, StepTrain, StepEvaluate, StepOutputGate, StepPublish} {
 		var e Entry
 		_, err := b.GetJSON(ctx, LedgerKey(label, step), &e)
 		if errors.Is(err, bucket.ErrNotExist) {

@@ -20,7 +20,7 @@ type Result struct {
 // Do runs the steps in order. On an error the result holds the steps before it.
 func (r *Run) Do(ctx context.Context) (Result, error) {
 	result := Result{Label: r.at.Mark.Label, Generation: r.id, Unchanged: true}
-	for _, step := range []func(context.Context) (Outcome, error){r.Materialize, r.Train, r.Evaluate, r.Publish} {
+	for _, step := range []func(context.Context) (Outcome, error){r.InputGate, r.Materialize, r.Train, r.Evaluate, r.OutputGate, r.Publish} {
 		o, err := step(ctx)
 		if err != nil {
 			result.Unchanged = false

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/nightly"
 	"github.com/anabranch/anabranch/batch/publish"
+	"github.com/anabranch/anabranch/batch/quality"
 	"github.com/anabranch/anabranch/infra/artifact"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/warehouse"
@@ -100,6 +102,16 @@ func mustRun(t testing.TB, c nightly.Config, at nightly.At) nightly.Result {
 	return r
 }
 
+// stepOf returns what a night did of a step.
+func stepOf(t testing.TB, r nightly.Result, name string) nightly.Outcome {
+	t.Helper()
+	i := slices.IndexFunc(r.Steps, func(o nightly.Outcome) bool { return o.Step == name })
+	if i < 0 {
+		t.Fatalf("the night did no %s: %+v", name, r.Steps)
+	}
+	return r.Steps[i]
+}
+
 // contents returns the SHA-256 of every object whose key keep accepts.
 func contents(t testing.TB, b *bucket.Bucket, keep func(string) bool) map[string]string {
 	t.Helper()
@@ -135,7 +147,7 @@ func TestRunPublishesAGeneration(t *testing.T) {
 	w, at := world(t)
 	c := config(t, w.Bucket)
 	r := mustRun(t, c, at)
-	if r.Unchanged || len(r.Steps) != 4 || r.Counts.Events != 600 || r.Metrics[nightly.MetricCases] < 1 || r.Metrics[nightly.MetricCoverage] <= 0 {
+	if r.Unchanged || len(r.Steps) != 6 || r.Counts.Events != 600 || r.Metrics[nightly.MetricCases] < 1 || r.Metrics[nightly.MetricCoverage] <= 0 {
 		t.Errorf("result %+v", r)
 	}
 	p, _, err := artifact.ReadPointer(t.Context(), w.Bucket)
@@ -246,7 +258,7 @@ func TestNextNight(t *testing.T) {
 		r := mustRun(t, c, at)
 		ids = append(ids, r.Generation)
 		want := []string{label.AddDate(0, 0, day-1).Format(time.DateOnly)}
-		if diff := cmp.Diff(want, r.Steps[0].Partitions); diff != "" {
+		if diff := cmp.Diff(want, stepOf(t, r, nightly.StepMaterialize).Partitions); diff != "" {
 			t.Errorf("day %d, partitions replaced:\n%s", day, diff)
 		}
 	}
@@ -306,7 +318,7 @@ func TestMarksOfOneDate(t *testing.T) {
 		t.Error(err)
 	}
 	r := mustRun(t, c, end)
-	if r.Unchanged || r.Steps[0].Status != nightly.Done || r.Steps[1].Status != nightly.Skipped {
+	if r.Unchanged || stepOf(t, r, nightly.StepMaterialize).Status != nightly.Done || stepOf(t, r, nightly.StepTrain).Status != nightly.Skipped {
 		t.Errorf("the later night found its partition rewound and did %+v", r.Steps)
 	}
 	if diff := cmp.Diff(rows, partitionRows(t, c.Warehouse)); diff != "" {
@@ -375,7 +387,9 @@ func TestNothingToLearnFrom(t *testing.T) {
 	if api.CodeOf(err) != api.Gate || !strings.Contains(err.Error(), "2026-11-22") {
 		t.Errorf("got %v, want a gate that names the date", err)
 	}
-	after := contents(t, w.Bucket, func(key string) bool { return outputs(key) && !strings.HasPrefix(key, "snapshots/") })
+	after := contents(t, w.Bucket, func(key string) bool {
+		return outputs(key) && !strings.HasPrefix(key, "snapshots/") && !strings.HasPrefix(key, quality.Prefix)
+	})
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("written all the same:\n%s", diff)
 	}

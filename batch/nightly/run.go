@@ -10,6 +10,7 @@ import (
 	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/materialize"
 	"github.com/anabranch/anabranch/batch/publish"
+	"github.com/anabranch/anabranch/batch/quality"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/infra/warehouse"
 	"github.com/anabranch/anabranch/schemas/event"
@@ -24,6 +25,7 @@ type Config struct {
 	Catalogue feature.Catalogue
 	Train     model.TrainParams
 	Weights   model.Weights
+	Gates     quality.Gates
 
 	// Snapshot returns catalog and profiles as they are now, as JSON lines sorted by id. It is called
 	// when the mark has no snapshot yet; nil means that there are none.
