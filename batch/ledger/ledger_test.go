@@ -101,7 +101,7 @@ func TestHolderOnAnotherMachine(t *testing.T) {
 		ctx, die := context.WithCancel(t.Context())
 		go func() {
 			for n := int64(2); ctx.Err() == nil; n++ {
-				time.Sleep(ledger.DefaultTiming.Beat)
+				<-time.After(ledger.DefaultTiming.Beat) // virtual time
 				if _, err := b.PutJSON(context.Background(), ledger.LeaseKey(label), elsewhere(n)); err != nil {
 					t.Error(err)
 				}
@@ -113,7 +113,7 @@ func TestHolderOnAnotherMachine(t *testing.T) {
 			}
 		}
 		die()
-		time.Sleep(2 * ledger.DefaultTiming.Beat)
+		<-time.After(2 * ledger.DefaultTiming.Beat) // virtual time
 		began := time.Now()
 		r, _ := mustBegin(t, options(b))
 		if took := time.Since(began); took < ledger.DefaultTiming.Patience || took > 2*ledger.DefaultTiming.Patience {
@@ -182,7 +182,7 @@ func TestAnswersLost(t *testing.T) {
 		b := open(t)
 		lost, _ := errbucket.Wrap(b, errbucket.Fault{Match: errbucket.Writes(ledger.LeaseKey(label)), Nth: 3, Effect: errbucket.FailAfter})
 		r, ctx := mustBegin(t, options(lost))
-		time.Sleep(10 * ledger.DefaultTiming.Beat)
+		<-time.After(10 * ledger.DefaultTiming.Beat) // virtual time
 		if ctx.Err() != nil {
 			t.Errorf("one lost answer ended it: %v", context.Cause(ctx))
 		}

@@ -14,7 +14,7 @@ func TestSkipUints(t *testing.T) {
 		var b []byte
 		ends := []int{0}
 		for range rng.IntN(40) {
-			b = binary.AppendUvarint(b, rng.Uint64()>>(rng.IntN(65)))
+			b = binary.AppendUvarint(b, rng.Uint64()>>rng.IntN(65))
 			ends = append(ends, len(b))
 		}
 		for n, at := range ends {
