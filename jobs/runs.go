@@ -36,6 +36,11 @@ func (c *listRunsCmd) Run(rt *runtimeEnv) error {
 	rows := [][]string{{"LABEL", "STATE", "COMMAND", "STEP", "ATTEMPTS", "STARTED", "SECONDS"}}
 	for _, l := range labels {
 		if len(l.Attempts) == 0 { // it found nothing to do, or is of a version that kept none
+			if c.JSON {
+				if err := printJSON(rt.stdout, map[string]any{"label": l.Label, "attempts": 0, "steps": l.Steps}); err != nil {
+					return err
+				}
+			}
 			rows = append(rows, []string{l.Label.Format(time.RFC3339), "-", "-", strings.Join(l.Steps, " "), "0", "-", "-"})
 			continue
 		}
@@ -198,6 +203,9 @@ func (c *runLogsCmd) Run(rt *runtimeEnv) error {
 		return err
 	}
 	i := len(l.Attempts) - 1
+	for i > 0 && len(l.Attempts[i].Steps) == 0 { // it has not noted anything yet
+		i--
+	}
 	if c.Attempt != "" {
 		i = slices.IndexFunc(l.Attempts, func(a ledger.Attempt) bool { return a.ID == c.Attempt })
 	}

@@ -99,7 +99,7 @@ func Begin(ctx context.Context, o Options) (*Run, context.Context, error) {
 	}
 	r := &Run{o: o, ended: make(chan struct{})}
 	r.attempt = Attempt{ID: o.ID, Command: o.Command, Version: o.Version, Host: host, PID: os.Getpid(), Started: o.Clock().UTC()}
-	me := Holder{Attempt: o.ID, Command: o.Command, Started: r.attempt.Started, Host: host, PID: os.Getpid()}
+	me := Holder{Attempt: o.ID, Command: o.Command, Started: r.attempt.Started, Host: host, Machine: machine(), PID: os.Getpid()}
 	if r.lease, err = take(ctx, o.Bucket, o.Label, me, o.Timing, o.Clock); err != nil {
 		return nil, nil, err
 	}

@@ -12,5 +12,6 @@
 //
 // The holder rewrites the lease every Beat. Nobody compares clocks of two machines: who finds a lease watches it, and when
 // it has not changed for Patience, the holder is dead and its lease is taken over. A holder that finds its lease
-// taken over ends. On the holder's own machine nobody waits: whether its process is there can be asked.
+// taken over ends. Where the holder's process ids mean
+// the same, which Linux tells, nobody waits: whether its process is there can be asked.
 package ledger

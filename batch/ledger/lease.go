@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ type Holder struct {
 	Command string    `json:"command,omitzero"`
 	Started time.Time `json:"started,omitzero"`
 	Host    string    `json:"host,omitzero"`
+	Machine string    `json:"machine,omitzero"` // see machine
 	PID     int       `json:"pid,omitzero"`
 	Beat    int64     `json:"beat,omitzero"` // how often it has said that it is there
 	Seen    time.Time `json:"seen,omitzero"` // when it last said so, by its own clock: for people
@@ -27,13 +29,26 @@ type Holder struct {
 // LeaseKey returns the key of a label's lease.
 func LeaseKey(label time.Time) string { return prefix(label) + "lease.json" }
 
+// machine names what process ids are unique in, since its last start: containers may share a host's name and not its
+// processes. It is empty where that cannot be told.
+func machine() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + " " + namespace
+}
+
 // held are the attempts of this process that hold a lease.
 var held sync.Map
 
 // here reports whether the holder is known to be dead or alive without watching it.
 func (h Holder) here() (alive, known bool) {
-	host, err := os.Hostname()
-	if err != nil || h.Host != host || h.PID <= 0 {
+	if h.Machine == "" || h.Machine != machine() || h.PID <= 0 {
 		return false, false
 	}
 	if h.PID == os.Getpid() {
@@ -70,8 +85,10 @@ func take(ctx context.Context, b *bucket.Bucket, label time.Time, me Holder, t T
 		}
 		alive, known := holder.here()
 		switch {
+		case seen != "" && seen != attrs.ETag && holder.Attempt != "": // it is alive, or somebody else was quicker
+			return nil, locked(label, holder)
 		case seen != "" && seen != attrs.ETag:
-			return nil, locked(label, watched) // it was alive, or somebody else was quicker
+			return nil, locked(label, watched) // it was alive, and has just ended
 		case err != nil, holder.Attempt == "", known && !alive, seen != "" && time.Since(since) >= t.Patience:
 			if done, err := l.claim(ctx, attrs.ETag); done || err != nil {
 				return l, err
@@ -90,7 +107,8 @@ func take(ctx context.Context, b *bucket.Bucket, label time.Time, me Holder, t T
 
 func locked(label time.Time, h Holder) error {
 	at := label.Format(time.RFC3339)
-	return api.Errorf(api.Locked, "attempt %s (process %d on %s) is working on %s: `anabranch runs show %s` says how far it is", h.Attempt, h.PID, h.Host, at, at)
+	return api.Errorf(api.Locked, "attempt %s (process %d on %s) is working on %s, or was a moment ago: `anabranch runs show %s` says how far it is",
+		h.Attempt, h.PID, h.Host, at, at)
 }
 
 // claim writes the lease where it is as etag says, or where there is none.
@@ -161,6 +179,8 @@ func (l *lease) rewrite(ctx context.Context, h Holder) error {
 	switch {
 	case err != nil:
 		return err
+	case now.Attempt == "":
+		return api.Errorf(api.Superseded, "another attempt has taken over and ended, because this one had not been seen for a while")
 	case now.Attempt != l.me.Attempt:
 		return api.Errorf(api.Superseded, "attempt %s (process %d on %s) has taken over, because this one had not been seen for a while", now.Attempt, now.PID, now.Host)
 	}

@@ -77,6 +77,8 @@ func read(ctx context.Context, b *bucket.Bucket, under string) ([]Label, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read the run ledger: %w", err)
 	}
+	// A lease is read before its attempts, so that one that ends in between does not look as if it had been killed.
+	slices.SortStableFunc(objects, func(a, b bucket.Attrs) int { return cmp.Compare(order(a.Key), order(b.Key)) })
 	var all []Label
 	for _, o := range objects {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, Prefix), "/")
@@ -96,6 +98,14 @@ func read(ctx context.Context, b *bucket.Bucket, under string) ([]Label, error) 
 		slices.SortFunc(all[i].Attempts, func(a, b Attempt) int { return cmp.Compare(a.ID, b.ID) })
 	}
 	return all, nil
+}
+
+// order is a key by which a label's lease comes first.
+func order(key string) string {
+	if label, found := strings.CutSuffix(key, "lease.json"); found {
+		return label
+	}
+	return key
 }
 
 // addHolder adds the attempt that holds the lease and has not been noted: it has not found anything to do yet.

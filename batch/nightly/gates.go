@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 
 	"github.com/go-json-experiment/json"
 
@@ -16,12 +17,16 @@ import (
 // InputGate measures the rows that are new to the night and asks the gates about them. What they say is in the report also
 // when they refuse.
 func (r *Run) InputGate(ctx context.Context) (Outcome, error) {
-	return r.gate(ctx, StepInputGate, func(e *Entry) error {
+	return r.gate(ctx, StepInputGate, quality.Input, func(e *Entry) error {
 		known, err := r.catalogueItems(ctx)
 		if err != nil {
 			return err
 		}
-		profile, err := quality.Scan(ctx, quality.Rowset{Bucket: r.c.Bucket, Files: r.newFiles(), Items: known, AsOf: r.inputs.AsOf.UnixMilli()}, r.c.Gates)
+		files, err := r.newFiles(ctx)
+		if err != nil {
+			return err
+		}
+		profile, err := quality.Scan(ctx, quality.Rowset{Bucket: r.c.Bucket, Files: files, Items: known, AsOf: r.inputs.AsOf.UnixMilli()}, r.c.Gates)
 		if err != nil {
 			return err
 		}
@@ -37,7 +42,7 @@ func (r *Run) InputGate(ctx context.Context) (Outcome, error) {
 
 // OutputGate asks the gates about what was computed and measured, before it is published.
 func (r *Run) OutputGate(ctx context.Context) (Outcome, error) {
-	return r.gate(ctx, StepOutputGate, func(e *Entry) error {
+	return r.gate(ctx, StepOutputGate, quality.Output, func(e *Entry) error {
 		made, err := r.need(ctx, StepMaterialize)
 		if err != nil {
 			return err
@@ -47,7 +52,9 @@ func (r *Run) OutputGate(ctx context.Context) (Outcome, error) {
 			return err
 		}
 		m, c := map[string]float64{}, made.Counts
-		maps.Copy(m, evaluated.Metrics)
+		if maps.Copy(m, evaluated.Metrics); m[MetricCases] == 0 { // the others say nothing
+			m = map[string]float64{MetricCases: 0}
+		}
 		for name, n := range map[string]int64{"events": c.Events, "duplicates": c.Duplicates, "rejected": c.Rejected, "users": c.Users, "items": c.Items} {
 			m[name] = float64(n)
 		}
@@ -61,18 +68,20 @@ func (r *Run) OutputGate(ctx context.Context) (Outcome, error) {
 	})
 }
 
-// gate is a step that is done again when the gates are others.
-func (r *Run) gate(ctx context.Context, name string, body func(*Entry) error) (Outcome, error) {
-	old, err := r.entry(ctx, name)
+// gate is a step that is done again unless its report is what these gates said.
+func (r *Run) gate(ctx context.Context, name string, stage quality.Stage, body func(*Entry) error) (Outcome, error) {
+	old, err := quality.Read(ctx, r.c.Bucket, r.at.Mark.Label, stage)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return r.step(ctx, name, r.c.Force || old != nil && old.Gates != r.c.Gates.Hash, body)
+	asked := old != nil && old.Generation == r.id && old.Gates == r.c.Gates.Hash && len(quality.Blocked(old.Verdicts)) == 0
+	return r.step(ctx, name, r.c.Force || !asked, body)
 }
 
 // report stores what the gates said, tells of those that only warn, and fails where one blocks.
 func (r *Run) report(ctx context.Context, e *Entry, report quality.Report) error {
 	report.Label, report.Generation, report.Gates = r.at.Mark.Label, r.id, r.c.Gates.Hash
+	report.CutN = r.at.Mark.N
 	e.Gates = r.c.Gates.Hash
 	for _, v := range report.Verdicts {
 		if !v.Holds {
@@ -83,15 +92,23 @@ func (r *Run) report(ctx context.Context, e *Entry, report quality.Report) error
 	return quality.Store(ctx, r.c.Bucket, report)
 }
 
-// newFiles are the files of the epoch that the mark closed, and imports where it is the first mark.
-func (r *Run) newFiles() []materialize.File {
+// newFiles are the files that no night before has let pass: what one took in that was blocked is looked at again.
+func (r *Run) newFiles(ctx context.Context) ([]materialize.File, error) {
+	passed, err := quality.Before(ctx, r.c.Bucket, r.at.Mark.Label, quality.Output, 1)
+	if err != nil {
+		return nil, err
+	}
+	from := int64(math.MinInt64) // with imports, whose epochs are negative
+	for _, p := range passed {
+		from = p.CutN
+	}
 	var out []materialize.File
 	for _, f := range r.source.Files {
-		if f.Import < 0 && f.Epoch == r.at.Mark.N-1 || f.Import >= 0 && r.at.Mark.N == 1 {
+		if f.Epoch >= from {
 			out = append(out, f)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // catalogueItems says which items the night's snapshot of the catalogue has, nil where it is empty.

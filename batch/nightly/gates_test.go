@@ -55,7 +55,7 @@ func plantedFaults() []planted {
 			plant: func(e []event.Event) []event.Event { return again(e, 5) },
 		},
 		{
-			name: "unknown items", gate: `rows: {column: item_id, known: true, max_rate: 0.01}`, named: 4,
+			name: "unknown items", gate: `rows: {column: item_id, known: true, max_rate: 0.005}`, named: 4,
 			plant: func(e []event.Event) []event.Event { return each(e, 4, func(e *event.Event) { e.ItemID = "stranger" }) },
 		},
 		{
@@ -134,6 +134,12 @@ func TestPlantedFaults(t *testing.T) {
 				_, err := run(t.Context(), c, at)
 				checkBlocked(t, c, at, p, err)
 			}
+			if p.named > 0 { // nor is waiting: what was taken in is still there
+				next := plant(w, shop, planted{}, label.AddDate(0, 0, 3))
+				_, err := run(t.Context(), c, next)
+				checkBlocked(t, c, next, p, err)
+				at = next
+			}
 			if now := pointerOf(t, c); now.Current != last.Generation || now.Sequence != 2 {
 				t.Errorf("the pointer is %+v", now)
 			}
@@ -142,6 +148,40 @@ func TestPlantedFaults(t *testing.T) {
 				t.Errorf("with other gates the night came to %+v", r)
 			}
 		})
+	}
+}
+
+// TestOtherGatesAndBack: the report and the page are of the gates that were asked last, for both stages.
+func TestOtherGatesAndBack(t *testing.T) {
+	w, shop := batchtest.New(t), batchtest.NewShop(3, 40, 30)
+	c := config(t, w.Bucket)
+	at := plant(w, shop, planted{}, label)
+	parse := func(text string) quality.Gates {
+		g, err := quality.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	lenient, strict := parse("input:\n  - {name: few, metric: rows, min: 1}\n"), parse("input:\n  - {name: many, metric: rows, min: 1e9}\n")
+	c.Gates = lenient
+	mustRun(t, c, at)
+	c.Gates = strict
+	if _, err := run(t.Context(), c, at); api.CodeOf(err) != api.Gate {
+		t.Errorf("the strict gates: %v", err)
+	}
+	c.Gates = lenient
+	mustRun(t, c, at)
+	if r := mustRun(t, c, at); !r.Unchanged {
+		t.Errorf("the third time something was done: %+v", r)
+	}
+	r, err := quality.Read(t.Context(), c.Bucket, label, quality.Input)
+	if err != nil || len(r.Verdicts) != 1 || r.Verdicts[0].Gate != "few" {
+		t.Errorf("the report: %+v, %v", r, err)
+	}
+	page, _, err := c.Bucket.Get(t.Context(), quality.PageKey(label))
+	if err != nil || !strings.Contains(string(page), "Gates on the input") || !strings.Contains(string(page), "Gates on the output") {
+		t.Errorf("the page: %v\n%s", err, page)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,24 +97,29 @@ func Default() Gates {
 // Parse reads and validates gates.
 func Parse(b []byte) (Gates, error) {
 	var file struct {
-		Input  []located `yaml:"input"`
-		Output []located `yaml:"output"`
+		Input  []yaml.Node `yaml:"input"`
+		Output []yaml.Node `yaml:"output"`
 	}
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return Gates{}, api.Errorf(api.Invalid, "gates: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Gates{}, api.Errorf(api.Invalid, "gates: one document is accepted, something follows it")
+	}
 	g := Gates{Hash: model.SHA256Hex(b)}
 	names := map[string]int{}
 	for _, x := range []struct {
 		stage Stage
-		from  []located
+		from  []yaml.Node
 		into  *[]Gate
 	}{{Input, file.Input, &g.Input}, {Output, file.Output, &g.Output}} {
 		for i := range x.from {
-			l := &x.from[i]
-			err := l.complete(x.stage)
+			l, err := gateOf(&x.from[i])
+			if err == nil {
+				err = l.complete(x.stage)
+			}
 			if before := names[l.Name]; err == nil && before > 0 {
 				err = fmt.Errorf("name %q: line %d has it already", l.Name, before)
 			}
@@ -133,20 +139,23 @@ type located struct {
 	line int
 }
 
-// UnmarshalYAML implements yaml.Unmarshaler. Decoding a node alone would accept unknown keys.
-func (l *located) UnmarshalYAML(n *yaml.Node) error {
+// gateOf reads a gate. Decoding its node would accept unknown keys, so its text is decoded.
+func gateOf(n *yaml.Node) (l located, err error) {
 	l.line = n.Line
+	if n.Kind != yaml.MappingNode {
+		return l, errors.New("a mapping is required")
+	}
 	text, err := yaml.Marshal(n)
 	if err != nil {
-		return err
+		return l, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&l.Gate); err != nil {
 		text := lineOf.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "")
-		return fmt.Errorf("the gate in line %d: %s", n.Line, strings.TrimPrefix(text, "unmarshal errors:\n  "))
+		return l, errors.New(strings.TrimPrefix(text, "unmarshal errors:\n  "))
 	}
-	return nil
+	return l, nil
 }
 
 var (
@@ -184,7 +193,7 @@ func (g *Gate) complete(stage Stage) error {
 	case g.Rows != nil:
 		err = g.Rows.check()
 	case g.Expr != "":
-		g.expr, err = compile(g.Expr)
+		g.expr, err = compile(g.Expr, stage.metrics())
 	default:
 		err = g.checkMetric(stage, bounded)
 	}
@@ -195,9 +204,9 @@ func (g *Gate) complete(stage Stage) error {
 }
 
 func (g *Gate) checkMetric(stage Stage, bounded bool) error {
-	known := inputMetrics()
-	if stage == Output {
-		known = outputMetrics()
+	known := stage.metrics()
+	if err := checkBounds(g.Min, g.Max); err != nil {
+		return err
 	}
 	switch {
 	case !slices.Contains(known, g.Metric):
@@ -206,7 +215,7 @@ func (g *Gate) checkMetric(stage Stage, bounded bool) error {
 		return errors.New("min, max or of_median is required")
 	case g.Median == nil:
 		return nil
-	case strings.HasPrefix(g.Metric, "min.") || strings.HasPrefix(g.Metric, "max.") || strings.HasPrefix(g.Metric, "mean."):
+	case g.Metric == "age_hours" || strings.HasPrefix(g.Metric, "min.") || strings.HasPrefix(g.Metric, "max.") || strings.HasPrefix(g.Metric, "mean."):
 		return fmt.Errorf("of_median: %s may be below 0, where a multiple says nothing", g.Metric)
 	case g.Median.Min == nil && g.Median.Max == nil:
 		return errors.New("of_median: min or max is required")
@@ -214,6 +223,22 @@ func (g *Gate) checkMetric(stage Stage, bounded bool) error {
 		return fmt.Errorf("of_median.nights %d: 1 to %d are accepted", g.Median.Nights, maxNights)
 	case g.Median.Nights == 0:
 		g.Median.Nights = defaultNights
+	}
+	if err := checkBounds(g.Median.Min, g.Median.Max); err != nil {
+		return fmt.Errorf("of_median: %w", err)
+	}
+	return nil
+}
+
+// checkBounds refuses bounds that nothing lies in.
+func checkBounds(least, most *float64) error {
+	for _, x := range []*float64{least, most} {
+		if x != nil && (math.IsNaN(*x) || math.IsInf(*x, 0)) {
+			return fmt.Errorf("a bound of %v: finite numbers are accepted", *x)
+		}
+	}
+	if least != nil && most != nil && *least > *most {
+		return fmt.Errorf("min %v is above max %v", *least, *most)
 	}
 	return nil
 }
@@ -236,7 +261,7 @@ func (r *Rows) check() error {
 	switch {
 	case conditions != 1:
 		return errors.New("rows: exactly one of not_null, min and max, in, known, unique and accepted is required")
-	case r.MaxRate < 0 || r.MaxRate >= 1:
+	case !(r.MaxRate >= 0 && r.MaxRate < 1): // NaN, too
 		return fmt.Errorf("rows.max_rate %v: from 0 to below 1 is accepted", r.MaxRate)
 	case r.Accepted && r.Column == "":
 		return nil
@@ -254,7 +279,15 @@ func (r *Rows) check() error {
 	if !slices.Contains(accepted, r.Column) {
 		return fmt.Errorf("rows.column %q: accepted are %s", r.Column, strings.Join(accepted, ", "))
 	}
-	return nil
+	return checkBounds(r.Min, r.Max)
+}
+
+// metrics returns the numbers of a stage.
+func (s Stage) metrics() []string {
+	if s == Output {
+		return outputMetrics()
+	}
+	return inputMetrics()
 }
 
 // inputMetrics and outputMetrics are the numbers that there are.

@@ -20,6 +20,7 @@ type Report struct {
 	Label      time.Time          `json:"label"`
 	Stage      Stage              `json:"stage"`
 	Generation string             `json:"generation"`
+	CutN       int64              `json:"cut_n"`             // the cut's number: rows of epochs below it have been looked at
 	Gates      string             `json:"gates"`             // the hash of their file
 	Profile    *Profile           `json:"profile,omitempty"` // of the input
 	Metrics    map[string]float64 `json:"metrics,omitempty"` // of the output
@@ -58,8 +59,8 @@ func Read(ctx context.Context, b *bucket.Bucket, label time.Time, s Stage) (*Rep
 	return &r, nil
 }
 
-// Before returns the reports of a stage of the nights before a label, the latest first, at most so many. Nights that were
-// blocked are no measure for others.
+// Before returns the reports of a stage of the nights before a label, the latest first, at most so many. What was blocked in this
+// stage is no measure for others.
 func Before(ctx context.Context, b *bucket.Bucket, label time.Time, s Stage, most int) ([]Report, error) {
 	objects, err := b.List(ctx, Prefix)
 	if err != nil {
@@ -147,7 +148,7 @@ func (r *Report) err() error {
 		all = append(all, text)
 	}
 	at := r.Label.Format(time.RFC3339)
-	return api.Errorf(api.Gate, "%d of %d gates on the %s refuse %s, nothing is published: %s (all of it: `anabranch quality show %s`)",
+	return api.Errorf(api.Gate, "%d of %d gates on the %s refuse %s, and nothing more is published: %s (all of it: `anabranch quality show %s`)",
 		len(blocked), len(r.Verdicts), r.Stage, at, strings.Join(all, "; "), at)
 }
 
@@ -158,16 +159,19 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"number": func(x float64) string { return fmt.Sprintf("%.6g", x) },
 }).Parse(pageText))
 
-// pageOf renders the reports of a night: r, and the input's where r is the output's.
+// pageOf renders the reports of a night: r, and that of the other stage where it is of the same generation.
 func pageOf(ctx context.Context, b *bucket.Bucket, r Report) ([]byte, error) {
-	reports := []Report{r}
-	if r.Stage == Output {
-		in, err := Read(ctx, b, r.Label, Input)
-		if err != nil {
-			return nil, err
+	var reports []Report
+	for _, s := range []Stage{Input, Output} {
+		x := &r
+		if s != r.Stage {
+			var err error
+			if x, err = Read(ctx, b, r.Label, s); err != nil {
+				return nil, err
+			}
 		}
-		if in != nil {
-			reports = []Report{*in, r}
+		if x != nil && x.Generation == r.Generation {
+			reports = append(reports, *x)
 		}
 	}
 	type section struct {

@@ -66,8 +66,8 @@ type scan struct {
 
 // summary is of a column of numbers.
 type summary struct {
-	n             int64
-	min, max, sum float64
+	n              int64
+	min, max, mean float64
 }
 
 func (s *summary) add(x float64) {
@@ -75,7 +75,8 @@ func (s *summary) add(x float64) {
 		s.min, s.max = x, x
 	}
 	s.n++
-	s.min, s.max, s.sum = min(s.min, x), max(s.max, x), s.sum+x
+	n := float64(s.n)
+	s.min, s.max, s.mean = min(s.min, x), max(s.max, x), s.mean*((n-1)/n)+x/n // a sum could overflow
 }
 
 func newScan(r Rowset, gates Gates) *scan {
@@ -169,7 +170,7 @@ func (s *scan) finish() Profile {
 	}
 	for _, c := range numbers {
 		if x := s.sums[c]; x.n > 0 {
-			m["min."+c], m["max."+c], m["mean."+c] = x.min, x.max, x.sum/float64(x.n)
+			m["min."+c], m["max."+c], m["mean."+c] = x.min, x.max, x.mean
 		}
 	}
 	for _, c := range s.checks {

@@ -1,6 +1,7 @@
 package quality_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -8,6 +9,31 @@ import (
 	"github.com/anabranch/anabranch/batch/materialize"
 	"github.com/anabranch/anabranch/batch/quality"
 )
+
+// TestHugeValues: values that are valid, whose sum is not, can be measured and reported.
+func TestHugeValues(t *testing.T) {
+	label := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	w, shop := batchtest.New(t), batchtest.NewShop(1, 3, 5)
+	for i, e := range shop.Events(40, label, time.Hour) {
+		e.Value = new([]float64{1.7e308, 1.7e308, -1.7e308, -1.7e308}[i%4])
+		w.Append(e)
+	}
+	mark, cut := w.Mark(label)
+	source, err := materialize.Discover(t.Context(), w.Bucket, materialize.Target{TopicID: batchtest.TopicID, N: mark.N, Cut: cut})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := quality.Scan(t.Context(), quality.Rowset{Bucket: w.Bucket, Files: source.Files, AsOf: label.UnixMilli()}, quality.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Metrics["mean.value"]; !(math.Abs(got) < 1e300) {
+		t.Errorf("the mean is %v, want about 0", got)
+	}
+	if err := quality.Store(t.Context(), w.Bucket, quality.Report{Label: label, Stage: quality.Input, Profile: &p}); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestScan recounts a small epoch, and a large one of whose event ids only some are compared: the rate is about the same.
 func TestScan(t *testing.T) {
