@@ -23,6 +23,7 @@ type cli struct {
 	Train       trainCmd       `cmd:"" help:"Train the vectors of a materialized date: the second step."`
 	Evaluate    evaluateCmd    `cmd:"" help:"Measure the trained vectors of a date: the third step."`
 	Publish     publishCmd     `cmd:"" help:"Publish the evaluated generation of a date: the last step."`
+	Schedule    scheduleCmd    `cmd:"" help:"Run the night of every day, on a machine without a scheduler."`
 	Runs        runsCmd        `cmd:"" help:"List what was run, show how far it came, print what it logged."`
 	Quality     qualityCmd     `cmd:"" help:"Check gates, show what they said of a night."`
 	Generations generationsCmd `cmd:"" help:"List, show, promote and roll back generations."`
@@ -75,6 +76,8 @@ var examples = map[string]string{
 	"features export": `  anabranch features export --spine labels.csv --out train.parquet`,
 	"features sql":    `  anabranch features sql --entity item > item_features.sql`,
 	"features schema": `  anabranch features schema > features.schema.json`,
+	"schedule": `  anabranch schedule --at 00:10                   # every day, UTC; what was missed is made up for
+  anabranch schedule --kafka broker:9092 --redis cache:6379 --bucket s3://lake/anabranch --gates gates.yaml`,
 	"quality": `  anabranch quality check gates.yaml
   anabranch nightly --date 2026-01-31 --gates gates.yaml
   anabranch quality show 2026-01-31 --html report.html`,

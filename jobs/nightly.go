@@ -21,7 +21,7 @@ import (
 type nightFlags struct {
 	stores
 	definitions
-	Date       string        `required:"" placeholder:"DATE" help:"The date to close, such as 2026-01-31, or an instant in RFC 3339."`
+	Date       string        `required:"" placeholder:"DATE" help:"The date to close, such as 2026-01-31 or yesterday (UTC), or an instant in RFC 3339."`
 	Force      bool          `help:"Compute again what is done; the bytes must be the same."`
 	Wait       time.Duration `default:"10m" help:"How long to wait for the archive before giving up with exit code 75."`
 	DryRun     bool          `help:"Only say what would be done."`
@@ -70,14 +70,16 @@ func (c *publishCmd) Run(rt *runtimeEnv) error {
 func (c *nightFlags) step(rt *runtimeEnv, name string, steps ...func(*nightly.Run, context.Context) (nightly.Outcome, error)) error {
 	return c.run(rt, name, func(ctx context.Context, r *nightly.Run) (nightly.Result, error) {
 		var o nightly.Outcome
+		unchanged := true
 		for _, one := range steps {
 			var err error
 			if o, err = one(r, ctx); err != nil {
 				return nightly.Result{}, err
 			}
+			unchanged = unchanged && o.Status == nightly.Skipped
 		}
 		return nightly.Result{
-			Label: o.Inputs.Label, Generation: r.ID(), Unchanged: o.Status == nightly.Skipped,
+			Label: o.Inputs.Label, Generation: r.ID(), Unchanged: unchanged,
 			Counts: o.Counts, Metrics: o.Metrics, Steps: []nightly.Outcome{o},
 		}, nil
 	})

@@ -42,14 +42,20 @@ func ParseMarkKey(key string) (n int64, err error) {
 // DateOf returns the date that a label ends, YYYY-MM-DD: midnight ends the day before it.
 func DateOf(label time.Time) string { return label.Add(-time.Nanosecond).UTC().Format(time.DateOnly) }
 
-// ParseLabel reads a date (its end is the label) or an RFC 3339 instant with whole seconds. A label
+// Yesterday is the name of the last day that is over, UTC.
+const Yesterday = "yesterday"
+
+// ParseLabel reads a date (its end is the label), Yesterday, or an RFC 3339 instant with whole seconds. A label
 // after now is refused: what is not over cannot be closed.
 func ParseLabel(s string, now time.Time) (time.Time, error) {
+	if s == Yesterday {
+		return now.UTC().Truncate(24 * time.Hour), nil
+	}
 	label, err := time.Parse(time.DateOnly, s)
 	if err == nil {
 		label = label.AddDate(0, 0, 1)
 	} else if label, err = time.Parse(time.RFC3339, s); err != nil {
-		return time.Time{}, api.Errorf(api.Invalid, "date %s: a date such as 2026-01-31 or an instant such as 2026-01-31T10:00:00Z is accepted", api.Clip(s))
+		return time.Time{}, api.Errorf(api.Invalid, "date %s: a date such as 2026-01-31, yesterday, or an instant such as 2026-01-31T10:00:00Z is accepted", api.Clip(s))
 	}
 	label = label.UTC()
 	if label.Nanosecond() != 0 {

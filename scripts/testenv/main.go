@@ -1,6 +1,6 @@
 // Command testenv runs a command with real servers around it:
 //
-//	testenv run [--only kafka,redis,s3,chromium,oracles] -- COMMAND [ARG…]
+//	testenv run [--only kafka,redis,s3,chromium,airflow,oracles] -- COMMAND [ARG…]
 //	testenv install [--only …]
 //
 // Of the parts, redis-replica and redis-cluster run only where --only names them.

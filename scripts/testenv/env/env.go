@@ -18,6 +18,7 @@
 //	redis           ANABRANCH_TEST_REDIS          redis-server, AOF everysec, noeviction             StartRedis
 //	s3              ANABRANCH_TEST_S3             versitygw on a folder                              StartS3
 //	chromium        ANABRANCH_TEST_CHROMIUM       nothing: an executable                             FindChromium
+//	airflow         ANABRANCH_TEST_AIRFLOW        nothing: a Python that has Apache Airflow          FindAirflow
 //	oracles         ANABRANCH_ORACLE_…            nothing: executables                               BuildOracles
 //	redis-replica   ANABRANCH_TEST_REDIS_REPLICA  a replica of the set's redis, in sync              StartRedisReplica
 //	redis-cluster   ANABRANCH_TEST_REDIS_CLUSTER  3 masters, cluster_state:ok on each                StartRedisCluster
@@ -26,7 +27,7 @@
 // with faults to put in front of any of them is scripts/testenv/proxy; it lives in the test's process.
 //
 // What is missing is installed: Debian packages by apt-get when the user is root, the Kafka jars by
-// Maven and versitygw by `go install` into Config.Cache, where the next run finds them. Where that
+// Maven, versitygw by `go install` and Airflow by pip into Config.Cache, where the next run finds them. Where that
 // is not possible the error says what to install. Linux and macOS; of the Debian packages, only on
 // Debian and its relatives.
 //

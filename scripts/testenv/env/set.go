@@ -26,6 +26,7 @@ func parts() []part {
 		{name: "redis", variable: RedisVar, start: alone(StartRedis)},
 		{name: "s3", variable: S3Var, start: alone(StartS3)},
 		{name: "chromium", variable: ChromiumVar, start: alone(FindChromium)},
+		{name: "airflow", variable: AirflowVar, start: alone(FindAirflow)},
 		{name: "oracles", variable: OraclesVar, start: alone(BuildOracles)},
 		{name: "redis-replica", variable: RedisReplicaVar, seldom: true, after: "redis", start: startReplica},
 		{name: "redis-cluster", variable: RedisClusterVar, seldom: true, start: startCluster},

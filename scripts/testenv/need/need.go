@@ -56,6 +56,12 @@ func Chromium(t testing.TB) string {
 	return variable(t, env.ChromiumVar)
 }
 
+// Airflow returns the path of a Python that has Apache Airflow, to be run with `-m airflow`.
+func Airflow(t testing.TB) string {
+	t.Helper()
+	return variable(t, env.AirflowVar)
+}
+
 // Data returns the folder of one real data set, such as "ml-100k", below $ANABRANCH_TESTDATA. The
 // data sets are for research use and not part of the repository, so their absence always skips.
 func Data(t testing.TB, name string) string {
