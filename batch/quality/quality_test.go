@@ -139,7 +139,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// TestBefore: nights that were blocked, later ones and other stages are no measure.
+// TestBefore: nights that were blocked, that with imported history, later ones and other stages are no measure.
 func TestBefore(t *testing.T) {
 	b, err := filebucket.Open(t.TempDir())
 	if err != nil {
@@ -148,6 +148,7 @@ func TestBefore(t *testing.T) {
 	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	for i := range 5 {
 		r := Report{Label: day.AddDate(0, 0, i), Stage: Input, Profile: &Profile{Metrics: map[string]float64{"rows": float64(i)}}}
+		r.Profile.Imported = i == 0
 		r.Verdicts = []Verdict{{Gate: "g", Action: Block, Holds: i != 2}}
 		if err := Store(t.Context(), b, r); (err == nil) != (i != 2) {
 			t.Fatal(err)
@@ -155,6 +156,9 @@ func TestBefore(t *testing.T) {
 	}
 	if err := Store(t.Context(), b, Report{Label: day, Stage: Output, Metrics: map[string]float64{"hr20": .5}}); err != nil {
 		t.Fatal(err)
+	}
+	if got, err := Before(t.Context(), b, day.AddDate(0, 0, 4), Input, 7); err != nil || len(got) != 2 {
+		t.Errorf("%+v, %v", got, err)
 	}
 	got, err := Before(t.Context(), b, day.AddDate(0, 0, 4), Input, 2)
 	if err != nil || len(got) != 2 || got[0].Profile.Metrics["rows"] != 3 || got[1].Profile.Metrics["rows"] != 1 {

@@ -60,7 +60,7 @@ func Read(ctx context.Context, b *bucket.Bucket, label time.Time, s Stage) (*Rep
 }
 
 // Before returns the reports of a stage of the nights before a label, the latest first, at most so many. What was blocked in this
-// stage is no measure for others.
+// stage is no measure for others, nor is imported history.
 func Before(ctx context.Context, b *bucket.Bucket, label time.Time, s Stage, most int) ([]Report, error) {
 	objects, err := b.List(ctx, Prefix)
 	if err != nil {
@@ -77,7 +77,7 @@ func Before(ctx context.Context, b *bucket.Bucket, label time.Time, s Stage, mos
 		if err != nil {
 			return nil, err
 		}
-		if r != nil && len(Blocked(r.Verdicts)) == 0 {
+		if r != nil && len(Blocked(r.Verdicts)) == 0 && (r.Profile == nil || !r.Profile.Imported) {
 			out = append(out, *r)
 		}
 		if len(out) == most {

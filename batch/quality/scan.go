@@ -88,6 +88,7 @@ func newScan(r Rowset, gates Gates) *scan {
 	var rows int64
 	for i := range r.Files {
 		rows += r.Files[i].Rows
+		s.profile.Imported = s.profile.Imported || r.Files[i].Import >= 0
 	}
 	most := r.MaxEvents
 	if most <= 0 {
