@@ -11,7 +11,7 @@ import (
 // Profile is what the rows that a night takes in are like. It follows from them and from the gates about rows.
 type Profile struct {
 	Metrics  map[string]float64          `json:"metrics"`
-	Imported bool                        `json:"imported,omitzero"` // with imported history: no measure for other nights
+	Imported bool                        `json:"imported,omitzero"`  // with imported history: no measure for other nights
 	Rejects  map[string]int64            `json:"rejects,omitempty"`  // rejected records by reason
 	Shapes   map[string]map[string]int64 `json:"shapes,omitempty"`   // rows by bucket, of what may drift
 	Findings []Finding                   `json:"findings,omitempty"` // of the gates about rows, in their order
