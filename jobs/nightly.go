@@ -20,13 +20,12 @@ import (
 // nightFlags are what the night and its single steps share.
 type nightFlags struct {
 	stores
-	definitions
+	demands
 	Date       string        `required:"" placeholder:"DATE" help:"The date to close, such as 2026-01-31 or yesterday (UTC), or an instant in RFC 3339."`
 	Force      bool          `help:"Compute again what is done; the bytes must be the same."`
 	Wait       time.Duration `default:"10m" help:"How long to wait for the archive before giving up with exit code 75."`
 	DryRun     bool          `help:"Only say what would be done."`
 	JSON       bool          `help:"Print one JSON object a step."`
-	Gates      string        `type:"path" placeholder:"FILE" help:"What is demanded of input and output (YAML); by default a few things are warned about."`
 	Partitions int32         `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
 	ExitSame   int           `name:"exit-code-unchanged" default:"0" placeholder:"CODE" help:"Exit code when there is nothing to do."`
 }
@@ -90,11 +89,7 @@ func (c *nightFlags) run(rt *runtimeEnv, command string, do func(context.Context
 	if err != nil {
 		return err
 	}
-	features, err := c.catalogue()
-	if err != nil {
-		return err
-	}
-	gates, err := gatesOf(c.Gates)
+	features, gates, err := c.demands.read()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/anabranch/anabranch/batch/quality"
 	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/schemas/api"
+	"github.com/anabranch/anabranch/schemas/feature"
 )
 
 type qualityCmd struct {
@@ -36,6 +37,20 @@ func gatesOf(path string) (quality.Gates, error) {
 	return g, nil
 }
 
+// demands are the flags of what a night computes and what has to hold of it.
+type demands struct {
+	definitions
+	Gates string `type:"path" placeholder:"FILE" help:"What is demanded of input and output (YAML); by default a few things are warned about."`
+}
+
+// read returns the definitions and the gates.
+func (d *demands) read() (features feature.Catalogue, gates quality.Gates, err error) {
+	if features, err = d.catalogue(); err == nil {
+		gates, err = gatesOf(d.Gates)
+	}
+	return features, gates, err
+}
+
 type checkGatesCmd struct {
 	File string `arg:"" type:"path" help:"The file."`
 }
@@ -58,11 +73,7 @@ type showQualityCmd struct {
 
 // Run prints the verdicts.
 func (c *showQualityCmd) Run(rt *runtimeEnv) error {
-	label, err := c.label(rt)
-	if err != nil {
-		return err
-	}
-	b, err := c.open(rt.ctx)
+	b, label, err := c.find(rt)
 	if err != nil {
 		return err
 	}

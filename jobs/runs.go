@@ -8,6 +8,7 @@ import (
 
 	"github.com/anabranch/anabranch/batch/ledger"
 	"github.com/anabranch/anabranch/batch/nightly"
+	"github.com/anabranch/anabranch/infra/bucket"
 	"github.com/anabranch/anabranch/schemas/api"
 	"github.com/anabranch/anabranch/schemas/model"
 )
@@ -95,9 +96,13 @@ type runFlags struct {
 	Date string `arg:"" help:"The label: a date such as 2026-01-31, which means its end, or an instant in RFC 3339."`
 }
 
-// label finds what the ledger knows; an unknown date is told from one that is not over.
-func (c *runFlags) label(rt *runtimeEnv) (time.Time, error) {
-	return model.ParseLabel(c.Date, rt.now())
+// find returns the label and the bucket that knows of it.
+func (c *runFlags) find(rt *runtimeEnv) (b *bucket.Bucket, label time.Time, err error) {
+	if label, err = model.ParseLabel(c.Date, rt.now()); err != nil {
+		return nil, label, err
+	}
+	b, err = c.open(rt.ctx)
+	return b, label, err
 }
 
 type showRunsCmd struct {
@@ -107,11 +112,7 @@ type showRunsCmd struct {
 
 // Run prints the steps, what they left, and the attempts.
 func (c *showRunsCmd) Run(rt *runtimeEnv) error {
-	label, err := c.label(rt)
-	if err != nil {
-		return err
-	}
-	b, err := c.open(rt.ctx)
+	b, label, err := c.find(rt)
 	if err != nil {
 		return err
 	}
@@ -190,11 +191,7 @@ type runLogsCmd struct {
 
 // Run prints the log as it is: a JSON object a line.
 func (c *runLogsCmd) Run(rt *runtimeEnv) error {
-	label, err := c.label(rt)
-	if err != nil {
-		return err
-	}
-	b, err := c.open(rt.ctx)
+	b, label, err := c.find(rt)
 	if err != nil {
 		return err
 	}

@@ -16,10 +16,9 @@ import (
 
 type scheduleCmd struct {
 	stores
-	definitions
+	demands
 	At         string        `default:"00:10" placeholder:"HH:MM" help:"When the day before is closed, UTC."`
 	Wait       time.Duration `default:"10m" help:"How long a night waits for the archive before it is tried again."`
-	Gates      string        `type:"path" placeholder:"FILE" help:"What is demanded of input and output (YAML); by default a few things are warned about."`
 	Partitions int32         `default:"0" help:"Partitions of the events topic; 0 takes what exists."`
 }
 
@@ -29,11 +28,7 @@ func (c *scheduleCmd) Run(rt *runtimeEnv) (err error) {
 	if err != nil {
 		return api.Errorf(api.Invalid, "--at %s: a time such as 00:10 is accepted", api.Clip(c.At))
 	}
-	features, err := c.catalogue()
-	if err != nil {
-		return err
-	}
-	gates, err := gatesOf(c.Gates)
+	features, gates, err := c.demands.read()
 	if err != nil {
 		return err
 	}

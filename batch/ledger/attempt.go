@@ -43,15 +43,15 @@ const (
 )
 
 // AttemptKey returns the key of an attempt, LogKey that of what it logged.
-func AttemptKey(label time.Time, id string) string { return attempts(label) + id + ".json" }
+func AttemptKey(label time.Time, id string) string { return Key(label, "attempts/"+id+".json") }
 
 // LogKey returns the key of what an attempt logged.
-func LogKey(label time.Time, id string) string { return attempts(label) + id + ".log" }
+func LogKey(label time.Time, id string) string { return Key(label, "attempts/"+id+".log") }
 
-func attempts(label time.Time) string { return prefix(label) + "attempts/" }
-
-// prefix is of everything about a label.
-func prefix(label time.Time) string { return Prefix + label.UTC().Format(time.RFC3339) + "/" }
+// Key returns the key of something about a label; of no name, what all of its keys begin with.
+func Key(label time.Time, name string) string {
+	return Prefix + label.UTC().Format(time.RFC3339) + "/" + name
+}
 
 // Prefix is of the whole ledger.
 const Prefix = "runs/"
@@ -88,7 +88,8 @@ type Run struct {
 }
 
 // Begin takes the lease of the label, which takes up to Options.Timing.Patience where another machine died. The
-// attempt is noted when it works or fails: one that finds nothing to do leaves nothing. The context that it returns ends with ctx and when the lease is lost. End must be called.
+// attempt is noted when it works or fails: one that finds nothing to do leaves nothing. The context that it returns ends
+// with ctx and when the lease is lost. End must be called.
 func Begin(ctx context.Context, o Options) (*Run, context.Context, error) {
 	if o.Timing == (Timing{}) {
 		o.Timing = DefaultTiming

@@ -27,7 +27,7 @@ type Holder struct {
 }
 
 // LeaseKey returns the key of a label's lease.
-func LeaseKey(label time.Time) string { return prefix(label) + "lease.json" }
+func LeaseKey(label time.Time) string { return Key(label, "lease.json") }
 
 // machine names what process ids are unique in, since its last start: containers may share a host's name and not its
 // processes. It is empty where that cannot be told.

@@ -59,7 +59,7 @@ const silentAfter = 2 * time.Minute
 
 // Read returns what the ledger knows of a label.
 func Read(ctx context.Context, b *bucket.Bucket, label time.Time) (Label, error) {
-	all, err := read(ctx, b, prefix(label))
+	all, err := read(ctx, b, Key(label, ""))
 	if err != nil {
 		return Label{}, err
 	}

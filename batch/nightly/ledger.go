@@ -52,7 +52,7 @@ type Entry struct {
 
 // LedgerKey returns the key of a step's ledger entry.
 func LedgerKey(label time.Time, step string) string {
-	return ledger.Prefix + label.UTC().Format(time.RFC3339) + "/" + step + ".json"
+	return ledger.Key(label, step+".json")
 }
 
 // Outcome is what a call of a step answers: the ledger entry and whether it was there already.

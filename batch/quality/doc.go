@@ -2,8 +2,11 @@
 // that it makes, what is demanded of both, and the report of what was found.
 //
 //	gates, err := quality.Parse(file)
-//	profile, err := quality.Scan(ctx, source, gates)            // measures, and looks at every row
-//	verdicts := gates.Judge(quality.Input, profile.Against(earlier), profile)
+//	profile, err := quality.Scan(ctx, rowset, gates) // measures, and looks at every row
+//	before, err := quality.Before(ctx, bucket, label, quality.Input, gates.Nights())
+//	profile.Drift(quality.Profiles(before))
+//	verdicts := gates.Judge(quality.Input, profile.Metrics, quality.Numbers(before), profile.Findings)
+//	err = quality.Store(ctx, bucket, report) // api.Gate where one blocks
 //
 // # Gates
 //
